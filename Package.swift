@@ -1,0 +1,50 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift 6 mode, strict memory safety, and no warning survives a build.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// The tests speak to processes through Foundation, which is not annotated for strict memory safety.
+let strictTests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+    name: "tagway",
+    products: [.executable(name: "tagway", targets: ["tagway"])],
+    dependencies: [],
+    targets: [
+        .systemLibrary(name: "CLinux", path: "Sources/Shared/Linux/CLinux"),
+        .systemLibrary(name: "CYAML", path: "Sources/Shared/Config/CYAML", pkgConfig: "yaml-0.1"),
+        .systemLibrary(name: "COpenSSL", path: "Sources/Worker/TLS/COpenSSL", pkgConfig: "openssl"),
+        .target(
+            name: "Shared", dependencies: ["CLinux", "CYAML"], exclude: ["Linux/CLinux", "Config/CYAML"],
+            swiftSettings: strict),
+        .target(
+            name: "Worker", dependencies: ["Shared", "COpenSSL"], exclude: ["TLS/COpenSSL"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "tagway", dependencies: ["Shared", "Worker"], path: "Sources/Supervisor",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "mock-upstream", dependencies: ["Shared"], path: "Tests/MockUpstream", swiftSettings: strict),
+        .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: strictTests),
+        .testTarget(name: "WorkerTests", dependencies: ["Worker", "Shared"], swiftSettings: strictTests),
+        .testTarget(name: "SupervisorTests", dependencies: ["tagway", "Shared"], swiftSettings: strictTests),
+        .testTarget(name: "LayeringTests", swiftSettings: strictTests),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "Shared"], swiftSettings: strictTests),
+    ]
+)

@@ -1,0 +1,90 @@
+// Declarations that the toolchain's Glibc module leaves out. A module map cannot set _GNU_SOURCE,
+// so functions behind it are declared here by hand; macros become constants and inline functions.
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct ucred_like {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+int pipe2(int fds[2], int flags);
+int dup3(int from, int to, int flags);
+int memfd_create(const char *name, unsigned int flags);
+long syscall(long number, ...);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+static inline int clinux_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+static inline int clinux_close_range(unsigned int first, unsigned int last) {
+    return (int)syscall(SYS_close_range, first, last, 0);
+}
+static inline long clinux_getrandom(void *bytes, size_t count) { return syscall(SYS_getrandom, bytes, count, 0); }
+static inline int clinux_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
+static inline int clinux_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); }
+// fcntl is variadic, which Swift does not import.
+static inline int clinux_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+// Bits of the processors this process may use, counted; sched_getaffinity(2).
+static inline int clinux_usable_processors(void) {
+    unsigned long mask[128] = {0};
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+    return count;
+}
+
+// wait(2): the macros that take a status apart.
+static inline int clinux_exited(int status) { return WIFEXITED(status); }
+static inline int clinux_exit_status(int status) { return WEXITSTATUS(status); }
+static inline int clinux_signaled(int status) { return WIFSIGNALED(status); }
+static inline int clinux_term_signal(int status) { return WTERMSIG(status); }
+
+#define CLINUX_F_ADD_SEALS 1033
+#define CLINUX_SEAL_ALL 0x000F /* F_SEAL_SEAL | SHRINK | GROW | WRITE */
+#define CLINUX_MFD_CLOEXEC 0x0001U
+#define CLINUX_MFD_ALLOW_SEALING 0x0002U
+#define CLINUX_POSIX_SPAWN_SETSIGDEF 0x04
+#define CLINUX_POSIX_SPAWN_SETSIGMASK 0x08
+#define CLINUX_SO_PEERCRED 17
+#define CLINUX_O_CLOEXEC 02000000
+
+// epoll_event is packed on x86-64, which the importer mirrors, but its union is awkward from Swift.
+static inline int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t data) {
+    struct epoll_event event = {.events = events, .data = {.u64 = data}};
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+static inline uint32_t clinux_epoll_events(const struct epoll_event *events, int index) {
+    return events[index].events;
+}
+static inline uint64_t clinux_epoll_data(const struct epoll_event *events, int index) {
+    return events[index].data.u64;
+}
+#define CLINUX_EPOLLIN 0x001u
+#define CLINUX_EPOLLOUT 0x004u
+#define CLINUX_EPOLLERR 0x008u
+#define CLINUX_EPOLLHUP 0x010u
+#define CLINUX_EPOLLRDHUP 0x2000u
+#define CLINUX_EPOLLEXCLUSIVE (1u << 28)
+#define CLINUX_EPOLLET (1u << 31)

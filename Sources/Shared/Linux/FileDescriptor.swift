@@ -1,0 +1,49 @@
+internal import CLinux
+internal import Glibc
+
+/// A failed system call: which one, and errno.
+package struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringConvertible {
+    package let call: String
+    package let code: Int32
+
+    package init(call: String, code: Int32) {
+        self.call = call
+        self.code = code
+    }
+
+    /// Reads errno, so it has to be made right after the call that failed.
+    package static func last(_ call: String) -> SystemError {
+        SystemError(call: call, code: errno)
+    }
+
+    package var reason: String { unsafe String(cString: strerror(code)) }
+    package var description: String { "\(call): \(reason)" }
+}
+
+/// An open descriptor with exactly one owner; closed when the owner goes away.
+package struct FileDescriptor: ~Copyable, Sendable {
+    package let number: Int32
+
+    package init(owning number: Int32) {
+        self.number = number
+    }
+
+    deinit {
+        close(number)
+    }
+
+    /// Hands the number to a caller that now has to close it.
+    package consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
+    /// A second descriptor for the same open file, `CLOEXEC` too; fcntl(2) F_DUPFD_CLOEXEC.
+    /// `minimum` is the lowest number it may get.
+    package func duplicate(minimum: Int32 = 0) throws(SystemError) -> FileDescriptor {
+        let copy = clinux_fcntl(number, F_DUPFD_CLOEXEC, Int(minimum))
+        guard copy >= 0 else { throw .last("fcntl(F_DUPFD_CLOEXEC)") }
+        return FileDescriptor(owning: copy)
+    }
+}
