@@ -70,16 +70,22 @@ static inline int clinux_term_signal(int status) { return WTERMSIG(status); }
 #define CLINUX_SO_PEERCRED 17
 #define CLINUX_O_CLOEXEC 02000000
 
-// epoll_event is packed on x86-64, which the importer mirrors, but its union is awkward from Swift.
 static inline int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t data) {
     struct epoll_event event = {.events = events, .data = {.u64 = data}};
     return epoll_ctl(epoll, operation, fd, &event);
 }
-static inline uint32_t clinux_epoll_events(const struct epoll_event *events, int index) {
-    return events[index].events;
+// The same layout as epoll_event, with the number that we store and no pointer.
+struct clinux_event {
+    uint32_t ready;
+    uint64_t token;
 }
-static inline uint64_t clinux_epoll_data(const struct epoll_event *events, int index) {
-    return events[index].data.u64;
+#ifdef __x86_64__
+__attribute__((packed))
+#endif
+;
+_Static_assert(sizeof(struct clinux_event) == sizeof(struct epoll_event), "layout of epoll_event");
+static inline int clinux_epoll_wait(int epoll, struct clinux_event *events, int count, int milliseconds) {
+    return epoll_wait(epoll, (struct epoll_event *)events, count, milliseconds);
 }
 #define CLINUX_EPOLLIN 0x001u
 #define CLINUX_EPOLLOUT 0x004u

@@ -1,0 +1,178 @@
+/// Why reading or writing could not go on.
+package enum StreamFailure: Error, Equatable, Sendable {
+    case system(SystemError)
+    /// The layer above the socket (TLS) failed; in words fit for a log.
+    case layer(String)
+    case deadline
+    case cancelled
+}
+
+/// What lies between a socket and the bytes that its users see: TLS. A plain stream has none.
+@Loop package protocol StreamLayer: AnyObject {
+    func receive(into bytes: inout [UInt8], _ room: Range<Int>) throws(StreamFailure) -> ReadOutcome
+    func send(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> WriteOutcome
+    /// After `wouldBlock`: whether it is the other direction of the socket that it waits for.
+    var waitsForOtherDirection: Bool { get }
+    /// Says goodbye in its own protocol, without waiting.
+    func finish()
+}
+
+/// A connected socket, read and written by one task at a time in each direction. Owns the descriptor.
+///
+/// Knows no protocol. Every wait has a deadline and may be cancelled.
+@Loop package final class ByteStream {
+    package let readiness: Readiness
+    package var layer: (any StreamLayer)?
+    private var descriptor: FileDescriptor?
+
+    package init(_ descriptor: consuming FileDescriptor) throws(SystemError) {
+        readiness = try Readiness(watching: descriptor.number)
+        self.descriptor = consume descriptor
+    }
+
+    package var number: Int32 { readiness.number }
+    package private(set) var isOpen = true
+
+    /// Tries once to receive into `buffer`, without waiting.
+    package func receive(into buffer: ByteBuffer, room: Int) throws(StreamFailure) -> ReadOutcome {
+        guard isOpen else { throw .cancelled }
+        var outcome = ReadOutcome.wouldBlock
+        guard readiness.isReadable else { return outcome }
+        _ = try buffer.fill(atLeast: room) { (bytes, room) throws(StreamFailure) in
+            if let layer {
+                outcome = try layer.receive(into: &bytes, room)
+                if outcome == .wouldBlock { readiness.isReadable = false }
+            } else {
+                do throws(SystemError) {
+                    outcome = try Socket.receive(readiness.number, into: &bytes, room)
+                } catch {
+                    throw .system(error)
+                }
+                // Less than asked for means that the socket is empty, and more will raise a new edge. But an end
+                // whose edge came with these bytes raises none, so then the next read has to be tried.
+                switch outcome {
+                case .wouldBlock: readiness.isReadable = false
+                case .bytes(let count): readiness.isReadable = count == room.count || readiness.isHungUp
+                case .end: break
+                }
+            }
+            if case .bytes(let count) = outcome { return count }
+            return 0
+        }
+        return outcome
+    }
+
+    /// Receives what is there, or waits for something; the number of bytes, 0 at the end.
+    package func read(
+        into buffer: ByteBuffer, room: Int, until deadline: Instant, cancelledBy cancellation: Cancellation? = nil
+    ) async throws(StreamFailure) -> Int {
+        while true {
+            switch try receive(into: buffer, room: room) {
+            case .bytes(let count): return count
+            case .end: return 0
+            case .wouldBlock:
+                let waitsToWrite = layer?.waitsForOtherDirection ?? false
+                if waitsToWrite { readiness.isWritable = false }
+                let wake =
+                    waitsToWrite
+                    ? await readiness.waitWritable(until: deadline, cancelledBy: cancellation)
+                    : await readiness.waitReadable(until: deadline, cancelledBy: cancellation)
+                if waitsToWrite { readiness.isReadable = true }
+                try check(wake)
+            }
+        }
+    }
+
+    /// Sends all of `pieces`, which name `first`, `second` and `third` as 0, 1 and 2; waits for room where needed.
+    ///
+    /// `interruptible` ends the wait for room when the other side has said something meanwhile, and answers false:
+    /// an upstream that refuses a body while it is being sent is to be heard.
+    @discardableResult
+    package func write(
+        _ pieces: [Piece], _ first: [UInt8], _ second: [UInt8] = [], _ third: [UInt8] = [], until deadline: Instant,
+        cancelledBy cancellation: Cancellation? = nil, interruptible: Bool = false
+    ) async throws(StreamFailure) -> Bool {
+        var position = 0
+        var skip = 0
+        while true {
+            // Pieces that are done, and empty ones.
+            while position < pieces.count, pieces[position].range.count <= skip {
+                skip -= pieces[position].range.count
+                position += 1
+            }
+            guard position < pieces.count else { return true }
+            switch try send(pieces, from: position, skip: skip, first, second, third) {
+            case .bytes(let count):
+                skip += count
+            case .wouldBlock:
+                readiness.isWritable = false
+                let waitsToRead = layer?.waitsForOtherDirection ?? false
+                if waitsToRead {
+                    readiness.isReadable = false
+                } else if interruptible {
+                    if readiness.isReadable { return false }
+                    readiness.readingInterruptsWriting = true
+                }
+                let wake =
+                    waitsToRead
+                    ? await readiness.waitReadable(until: deadline, cancelledBy: cancellation)
+                    : await readiness.waitWritable(until: deadline, cancelledBy: cancellation)
+                readiness.readingInterruptsWriting = false
+                try check(wake)
+                // An answer that came meanwhile is not room: try to send, and look at it when that fails.
+                readiness.isWritable = true
+            }
+        }
+    }
+
+    private func send(
+        _ pieces: [Piece], from position: Int, skip: Int, _ first: [UInt8], _ second: [UInt8], _ third: [UInt8]
+    ) throws(StreamFailure) -> WriteOutcome {
+        guard isOpen else { throw .cancelled }
+        if let layer {
+            let piece = pieces[position]
+            let bytes = piece.source == 0 ? first : piece.source == 1 ? second : third
+            return try layer.send(bytes, piece.range.lowerBound + skip..<piece.range.upperBound)
+        }
+        do throws(SystemError) {
+            if position + 1 == pieces.count {
+                let piece = pieces[position]
+                let bytes = piece.source == 0 ? first : piece.source == 1 ? second : third
+                return try Socket.send(number, bytes, piece.range.lowerBound + skip..<piece.range.upperBound)
+            }
+            return try Socket.send(number, pieces[position...], skip: skip, first, second, third)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Sends `bytes[range]`, all of it.
+    package func write(
+        _ bytes: [UInt8], _ range: Range<Int>, until deadline: Instant, cancelledBy cancellation: Cancellation? = nil
+    ) async throws(StreamFailure) {
+        try await write([Piece(source: 0, range: range)], bytes, until: deadline, cancelledBy: cancellation)
+    }
+
+    /// Ends the sending direction; the other side reads end-of-file.
+    package func finishSending() {
+        layer?.finish()
+        Socket.finishSending(number)
+    }
+
+    /// Closes at once. Whoever waits here is told `cancelled`.
+    package func close() {
+        guard isOpen else { return }
+        layer?.finish()
+        readiness.close()
+        isOpen = false
+        descriptor = nil
+    }
+
+    private func check(_ wake: Wake) throws(StreamFailure) {
+        switch wake {
+        case .ready: return
+        case .deadline: throw .deadline
+        case .cancelled: throw .cancelled
+        }
+    }
+}

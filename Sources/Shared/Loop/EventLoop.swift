@@ -1,0 +1,166 @@
+/// One epoll loop on one thread: waits for descriptors and deadlines, and runs the tasks that they wake.
+///
+/// A process has at most one, run by its first thread. It knows no protocol. A turn is: run what is ready, wait
+/// for the kernel, wake whoever waited for what happened, wake whoever's deadline passed.
+package final class EventLoop: SerialExecutor, TaskExecutor {
+    package static let shared = EventLoop()
+
+    // Touched by the loop's thread only, which is what being an executor promises.
+    private nonisolated(unsafe) var jobs = JobQueue()
+    private nonisolated(unsafe) var isRunning = false
+
+    package nonisolated func enqueue(_ job: consuming ExecutorJob) {
+        unsafe jobs.append(UnownedJob(job))
+    }
+
+    /// Turns until `stop()`. Call it on the first thread of the process.
+    package nonisolated func run() {
+        unsafe isRunning = true
+        let serial = unsafe asUnownedSerialExecutor()
+        let task = unsafe asUnownedTaskExecutor()
+        while unsafe isRunning {
+            // Bounded, so that tasks which wake each other cannot keep the kernel waiting.
+            for _ in 0..<16 {
+                guard unsafe !jobs.isEmpty else { break }
+                let batch = unsafe jobs.take()
+                for job in batch { unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task) }
+                unsafe jobs.done(batch)
+            }
+            let mayBlock = unsafe jobs.isEmpty && isRunning
+            Loop.assumeIsolated { Reactor.shared.turn(mayBlock: mayBlock) }
+        }
+    }
+
+    @Loop package func stop() {
+        unsafe isRunning = false
+    }
+
+    /// The time at which the current turn began to run tasks; precise enough for deadlines.
+    @Loop package var now: Instant { Reactor.shared.now }
+
+    /// Starts a task that lives on the loop. The only place where one is made.
+    package nonisolated func start(_ body: @escaping @Loop () async -> Void) {
+        Task(executorPreference: self) { await body() }
+    }
+
+    /// Waits until `deadline`.
+    @Loop package func sleep(until deadline: Instant) async {
+        _ = await Waiter().wait(until: deadline)
+    }
+
+    /// Called once each turn, and at least once a second: heartbeats and other housekeeping.
+    @Loop package func eachTurn(_ body: @escaping @Loop (Instant) -> Void) {
+        Reactor.shared.eachTurn = body
+    }
+}
+
+/// The loop's dealings with the kernel: which descriptor belongs to whom, and which deadline.
+@Loop final class Reactor {
+    static let shared = Reactor()
+
+    private(set) var now = Clock.now()
+    var eachTurn: (@Loop (Instant) -> Void)?
+
+    private var epoll: Epoll
+    private var registered: [Readiness?] = []
+    private var freeSlots: [Int] = []
+    /// Counts the uses of a slot, so that an event for a closed descriptor never reaches its successor.
+    private var uses: [UInt32] = []
+    private var timers = TimerHeap()
+    private var sleepers: [Waiter?] = []
+    private var freeSleepers: [Int] = []
+
+    private init() {
+        do throws(SystemError) {
+            epoll = try Epoll()
+        } catch {
+            preconditionFailure("no event loop without epoll: \(error)")
+        }
+    }
+
+    func turn(mayBlock: Bool) {
+        var milliseconds: Int32 = 0
+        if mayBlock {
+            let wait = (timers.earliest ?? .never) - now
+            // Rounded up: waking before the deadline would only mean waiting again.
+            milliseconds = Int32(min(1000, max(0, wait.nanoseconds / 1_000_000 + 1)))
+        }
+        let count = epoll.wait(milliseconds: milliseconds)
+        now = Clock.now()
+        for index in 0..<count {
+            let (token, ready) = epoll.event(index)
+            let slot = Int(token & 0xFFFF_FFFF)
+            guard uses[slot] == UInt32(token >> 32) else { continue }
+            registered[slot]?.happened(ready)
+        }
+        while let number = timers.popDue(now) {
+            guard let waiter = sleepers[number] else { continue }
+            release(sleeper: number)
+            waiter.timerFired(now)
+        }
+        eachTurn?(now)
+    }
+
+    // MARK: Descriptors
+
+    func register(_ readiness: Readiness, _ interest: Epoll.Interest) throws(SystemError) -> Int {
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+        } else {
+            slot = registered.count
+            registered.append(nil)
+            uses.append(0)
+        }
+        do throws(SystemError) {
+            try epoll.add(readiness.number, interest, token: token(slot))
+        } catch {
+            freeSlots.append(slot)
+            throw error
+        }
+        registered[slot] = readiness
+        return slot
+    }
+
+    func reregister(_ number: Int32, slot: Int, _ interest: Epoll.Interest) throws(SystemError) {
+        epoll.remove(number)
+        try epoll.add(number, interest, token: token(slot))
+    }
+
+    func forget(slot: Int, _ number: Int32) {
+        epoll.remove(number)
+        registered[slot] = nil
+        uses[slot] &+= 1
+        freeSlots.append(slot)
+    }
+
+    private func token(_ slot: Int) -> UInt64 { UInt64(uses[slot]) << 32 | UInt64(slot) }
+
+    // MARK: Deadlines
+
+    /// Arms `waiter`'s timer and answers its number.
+    func arm(_ waiter: Waiter, number: Int?, at deadline: Instant) -> Int {
+        let index: Int
+        if let number {
+            index = number
+        } else if let free = freeSleepers.popLast() {
+            index = free
+            sleepers[index] = waiter
+        } else {
+            index = sleepers.count
+            sleepers.append(waiter)
+        }
+        timers.set(index, to: deadline)
+        return index
+    }
+
+    func disarm(_ number: Int) {
+        timers.remove(number)
+        release(sleeper: number)
+    }
+
+    private func release(sleeper number: Int) {
+        sleepers[number] = nil
+        freeSleepers.append(number)
+    }
+}

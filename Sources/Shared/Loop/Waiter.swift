@@ -1,0 +1,156 @@
+/// Why a wait ended.
+package enum Wake: Sendable {
+    case ready
+    case deadline
+    case cancelled
+}
+
+/// Ends the wait that somebody is in, when what he waits for has become pointless: the client hung up, the process
+/// is told to finish. One per client connection; asked before each wait and told during it.
+@Loop package final class Cancellation {
+    package private(set) var isCancelled = false
+    fileprivate var waiter: Waiter?
+
+    package init() {}
+
+    package func cancel() {
+        guard !isCancelled else { return }
+        isCancelled = true
+        waiter?.wake(.cancelled)
+    }
+}
+
+/// A place where one task waits for one thing, with a deadline.
+///
+/// The timer stays armed between waits and is only moved to an earlier time, never to a later one: when it fires
+/// early it finds a later deadline and is set to that. So the usual wait, which ends long before its deadline,
+/// costs no work on the heap.
+@safe @Loop package final class Waiter {
+    private var continuation: UnsafeContinuation<Wake, Never>?
+    private var deadline = Instant.never
+    private var timer: Int?
+    private var armedFor = Instant.never
+    private var isClosed = false
+
+    package init() {}
+
+    package var isWaiting: Bool { unsafe continuation != nil }
+
+    /// Waits until `wake`, `deadline` or `cancellation`, whichever comes first.
+    package func wait(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
+        unsafe precondition(continuation == nil, "two tasks wait at one place")
+        if isClosed { return .cancelled }
+        if let cancellation {
+            if cancellation.isCancelled { return .cancelled }
+            cancellation.waiter = self
+        }
+        self.deadline = deadline
+        if deadline < armedFor {
+            timer = Reactor.shared.arm(self, number: timer, at: deadline)
+            armedFor = deadline
+        }
+        let wake = await unsafe withUnsafeContinuation { unsafe continuation = $0 }
+        self.deadline = .never
+        cancellation?.waiter = nil
+        return wake
+    }
+
+    /// Ends the wait, if there is one.
+    package func wake(_ reason: Wake) {
+        guard let waiting = unsafe continuation else { return }
+        unsafe continuation = nil
+        unsafe waiting.resume(returning: reason)
+    }
+
+    /// Ends the wait and every later one, and gives the timer back.
+    package func close() {
+        isClosed = true
+        wake(.cancelled)
+        if let timer { Reactor.shared.disarm(timer) }
+        timer = nil
+        armedFor = .never
+    }
+
+    func timerFired(_ now: Instant) {
+        timer = nil
+        armedFor = .never
+        if deadline <= now {
+            wake(.deadline)
+        } else if isWaiting, deadline != .never {
+            timer = Reactor.shared.arm(self, number: nil, at: deadline)
+            armedFor = deadline
+        }
+    }
+}
+
+/// What the kernel has said about one descriptor, and who waits for it to say more.
+///
+/// Registered once, edge-triggered, for both directions: no system call changes the interest later. `isReadable`
+/// and `isWritable` mean "worth a try"; whoever tries and is told `wouldBlock` (or receives less than asked for)
+/// clears them.
+@Loop package final class Readiness {
+    package let number: Int32
+    package var isReadable = false
+    package var isWritable = false
+    /// The other side closed its sending direction, or the connection failed.
+    package private(set) var isHungUp = false
+    /// Whether something to read also ends a wait for room to write: an early answer to a body under way.
+    package var readingInterruptsWriting = false
+    /// Cancelled when the other side hangs up.
+    package var whenHungUp: Cancellation?
+
+    private let reader = Waiter()
+    private let writer = Waiter()
+    private var slot: Int?
+
+    /// Watches `number`, which stays its owner's to close, after `close()` here.
+    package init(watching number: Int32) throws(SystemError) {
+        self.number = number
+        slot = try Reactor.shared.register(self, [.readable, .writable, .peerClosed, .edgeTriggered])
+    }
+
+    /// Watches a listener that is shared with other processes: level-triggered, one of them woken.
+    package init(sharing number: Int32) throws(SystemError) {
+        self.number = number
+        slot = try Reactor.shared.register(self, [.readable, .exclusive])
+    }
+
+    /// Goes to the end of a shared listener's wait queue, so that the next connection wakes another process.
+    package func yieldTurn() throws(SystemError) {
+        guard let slot else { return }
+        try Reactor.shared.reregister(number, slot: slot, [.readable, .exclusive])
+    }
+
+    package func waitReadable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
+        if isReadable { return .ready }
+        return await reader.wait(until: deadline, cancelledBy: cancellation)
+    }
+
+    package func waitWritable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
+        if isWritable { return .ready }
+        return await writer.wait(until: deadline, cancelledBy: cancellation)
+    }
+
+    package func close() {
+        if let slot { Reactor.shared.forget(slot: slot, number) }
+        slot = nil
+        reader.close()
+        writer.close()
+    }
+
+    func happened(_ ready: Epoll.Interest) {
+        if !ready.isDisjoint(with: [.peerClosed, .hangUp, .error]) {
+            isHungUp = true
+            whenHungUp?.cancel()
+        }
+        if !ready.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
+            isReadable = true
+            reader.wake(.ready)
+            if readingInterruptsWriting { writer.wake(.ready) }
+        }
+        if !ready.isDisjoint(with: [.writable, .hangUp, .error]) {
+            isWritable = true
+            writer.wake(.ready)
+        }
+    }
+}
