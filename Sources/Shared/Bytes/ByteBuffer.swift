@@ -36,7 +36,7 @@ package final class ByteBuffer {
     /// Moves what is held to the front.
     package func compact() {
         guard start > 0 else { return }
-        if !isEmpty { storage.moveToFront(start..<end) }
+        if !isEmpty { storage.move(start..<end, to: 0) }
         end -= start
         start = 0
     }
@@ -77,11 +77,33 @@ package final class ByteBuffer {
     }
 
     package func append(_ text: StaticString) {
-        text.withBytes { append($0) }
+        makeRoom(text.utf8CodeUnitCount)
+        storage.copy(text, to: end)
+        end += text.utf8CodeUnitCount
     }
 
     package func append(_ text: String) {
-        for byte in text.utf8 { append(byte) }
+        makeRoom(text.utf8.count)
+        for byte in text.utf8 {
+            storage[end] = byte
+            end += 1
+        }
+    }
+
+    /// Copies `range` to `position` in front of it; for taking framing out of a body in place.
+    package func move(_ range: Range<Int>, to position: Int) {
+        storage.move(range, to: position)
+    }
+
+    /// Drops everything from `position` on.
+    package func truncate(to position: Int) {
+        precondition(position >= start && position <= end, "truncated outside of the buffer")
+        end = position
+    }
+
+    package func overwrite(_ byte: UInt8, at position: Int) {
+        precondition(position >= start && position < end, "overwritten outside of the buffer")
+        storage[position] = byte
     }
 
     /// Lends the room behind `end` to `fill`, which answers how many bytes it wrote there.

@@ -1,0 +1,150 @@
+/// How long a message's body is; RFC 9112 §6.3.
+package enum BodyFraming: Equatable, Sendable {
+    case none
+    case length(Int)
+    case chunked
+    /// A response that ends with its connection.
+    case untilClose
+
+    /// The framing of a request. Whatever two readers could understand differently is refused.
+    package static func request(_ head: MessageHead, _ bytes: [UInt8]) throws(HTTPViolation) -> BodyFraming {
+        let hosts = head.count(.host)
+        // RFC 9112 §3.2: a 1.1 request without Host, or any with more than one, is answered with 400.
+        if hosts > 1 { throw .malformed("more than one Host header") }
+        if hosts == 0, head.minorVersion >= 1 { throw .malformed("no Host header") }
+        let framing = try framing(head, bytes)
+        if framing == .chunked, head.minorVersion == 0 {
+            throw .malformed("Transfer-Encoding in an HTTP/1.0 request")
+        }
+        return framing ?? .none
+    }
+
+    /// The framing of a response to a request of `method`.
+    package static func response(
+        _ head: MessageHead, _ bytes: [UInt8], to method: Method
+    ) throws(HTTPViolation) -> BodyFraming {
+        let framing = try framing(head, bytes)
+        if method == .head || head.status < 200 || head.status == 204 || head.status == 304 { return .none }
+        return framing ?? .untilClose
+    }
+
+    private static func framing(_ head: MessageHead, _ bytes: [UInt8]) throws(HTTPViolation) -> BodyFraming? {
+        let lengths = head.count(.contentLength)
+        let codings = head.count(.transferEncoding)
+        if codings > 0 {
+            // RFC 9112 §6.3: both present is a smuggling attempt more often than a mistake.
+            if lengths > 0 { throw .malformed("both Content-Length and Transfer-Encoding") }
+            guard codings == 1, let value = head.first(.transferEncoding),
+                ASCII.equalsIgnoringCase(bytes, value, Token.chunked)
+            else { throw HTTPViolation(.transferCoding, "the only transfer coding understood here is chunked") }
+            return .chunked
+        }
+        guard let value = head.first(.contentLength) else { return nil }
+        guard lengths == 1 else { throw .malformed("more than one Content-Length header") }
+        guard let length = ASCII.decimal(bytes, value) else { throw .malformed("a Content-Length that is no number") }
+        return .length(length)
+    }
+}
+
+/// Takes the chunked coding apart; RFC 9112 §7.1.
+///
+/// Pure. Called with what has been received, it moves `position` over what it has used and answers with the data
+/// that it found. Extensions and trailers are read and dropped, both within limits.
+package struct ChunkedDecoder: Sendable {
+    package enum Step: Equatable, Sendable {
+        case data(Range<Int>)
+        case needsMore
+        case end
+    }
+
+    private enum Phase: Sendable {
+        case size, sizeExtension, sizeLineFeed, data, dataReturn, dataLineFeed
+        case trailerStart, trailer, trailerLineFeed, lastLineFeed, done
+    }
+
+    private var phase = Phase.size
+    private var remaining = 0
+    private var digits = 0
+    /// Bytes of extensions and trailers so far.
+    private var overhead = 0
+
+    package init() {}
+
+    package mutating func next(
+        _ bytes: [UInt8], _ position: inout Int, _ end: Int
+    ) throws(HTTPViolation) -> Step {
+        while true {
+            if phase == .data {
+                guard remaining > 0 else {
+                    phase = .dataReturn
+                    continue
+                }
+                guard position < end else { return .needsMore }
+                let data = position..<position + min(remaining, end - position)
+                remaining -= data.count
+                position = data.upperBound
+                return .data(data)
+            }
+            if phase == .done { return .end }
+            guard position < end else { return .needsMore }
+            try take(bytes[position])
+            position += 1
+        }
+    }
+
+    private mutating func take(_ byte: UInt8) throws(HTTPViolation) {
+        switch phase {
+        case .size:
+            if let value = ASCII.hexValue(byte) {
+                guard digits < 15 else { throw .malformed("a chunk size that is too large") }
+                digits += 1
+                remaining = remaining << 4 | Int(value)
+            } else {
+                guard digits > 0 else { throw .malformed("a chunk without a size") }
+                phase = byte == ASCII.carriageReturn ? .sizeLineFeed : .sizeExtension
+                guard byte == ASCII.carriageReturn || byte == 0x3B || byte == ASCII.space || byte == ASCII.tab else {
+                    throw .malformed("a chunk size that is no number")
+                }
+            }
+        case .sizeExtension:
+            try count(byte)
+            if byte == ASCII.carriageReturn { phase = .sizeLineFeed }
+        case .sizeLineFeed:
+            try expectLineFeed(byte)
+            digits = 0
+            phase = remaining == 0 ? .trailerStart : .data
+        case .dataReturn:
+            guard byte == ASCII.carriageReturn else { throw .malformed("a chunk longer than its size") }
+            phase = .dataLineFeed
+        case .dataLineFeed:
+            try expectLineFeed(byte)
+            phase = .size
+        case .trailerStart:
+            try count(byte)
+            phase = byte == ASCII.carriageReturn ? .lastLineFeed : .trailer
+        case .trailer:
+            try count(byte)
+            if byte == ASCII.carriageReturn { phase = .trailerLineFeed }
+        case .trailerLineFeed:
+            try expectLineFeed(byte)
+            phase = .trailerStart
+        case .lastLineFeed:
+            try expectLineFeed(byte)
+            phase = .done
+        case .data, .done:
+            break
+        }
+    }
+
+    private func expectLineFeed(_ byte: UInt8) throws(HTTPViolation) {
+        guard byte == ASCII.lineFeed else { throw .malformed("a bare carriage return in the chunked coding") }
+    }
+
+    private mutating func count(_ byte: UInt8) throws(HTTPViolation) {
+        overhead += 1
+        guard overhead <= 8192 else { throw .malformed("too many bytes of chunk extensions and trailers") }
+        guard isFieldByte(byte) || byte == ASCII.carriageReturn else {
+            throw .malformed("a control character in the chunked coding")
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/// Writes start lines, fields and chunk headers. Pure; whoever calls it vouches for names and values.
+extension ByteBuffer {
+    package func append(statusLine status: Int) {
+        append(HTTPStatus.line(status))
+    }
+
+    package func append(field name: StaticString, _ value: [UInt8], _ range: Range<Int>) {
+        append(name)
+        append(HeadBytes.colon)
+        append(value, range)
+        append(HeadBytes.lineEnd)
+    }
+
+    package func append(field name: StaticString, _ value: String) {
+        append(name)
+        append(HeadBytes.colon)
+        append(value)
+        append(HeadBytes.lineEnd)
+    }
+
+    package func append(field name: StaticString, _ value: Int) {
+        append(name)
+        append(HeadBytes.colon)
+        append(decimal: value)
+        append(HeadBytes.lineEnd)
+    }
+
+    package func appendLineEnd() {
+        append(HeadBytes.lineEnd)
+    }
+
+    /// The size line of a chunk; RFC 9112 §7.1.
+    package func append(chunkHeader size: Int) {
+        append(hex: UInt64(size))
+        append(HeadBytes.lineEnd)
+    }
+}
+
+package enum HeadBytes {
+    package static let colon = StaticString(": ").bytes
+    package static let lineEnd = StaticString("\r\n").bytes
+    package static let lastChunk = StaticString("0\r\n\r\n").bytes
+    package static let continue100 = StaticString("HTTP/1.1 100 Continue\r\n\r\n").bytes
+}
+
+/// Status lines, made once; reasons of RFC 9110 §15 and of the IANA registry.
+package enum HTTPStatus {
+    private static let lines: [[UInt8]] = (0..<600).map { status in
+        Array("HTTP/1.1 \(status) \(reason(status))\r\n".utf8)
+    }
+
+    package static func line(_ status: Int) -> [UInt8] {
+        lines[(100..<600).contains(status) ? status : 502]
+    }
+
+    package static func reason(_ status: Int) -> String {
+        switch status {
+        case 100: "Continue"
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 402: "Payment Required"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 410: "Gone"
+        case 411: "Length Required"
+        case 413: "Content Too Large"
+        case 414: "URI Too Long"
+        case 415: "Unsupported Media Type"
+        case 417: "Expectation Failed"
+        case 418: "I'm a teapot"
+        case 421: "Misdirected Request"
+        case 422: "Unprocessable Content"
+        case 425: "Too Early"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 499: "Client Closed Request"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        case 529: "Overloaded"
+        default: "Unknown"
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct BodyFramingTests {
+    private func head(_ fields: String, version: String = "1.1") throws -> (MessageHead, [UInt8]) {
+        let bytes = Array("POST / HTTP/\(version)\r\n\(fields)\r\n".utf8)
+        var parser = HeadParser.request(limit: 4096)
+        var head = MessageHead()
+        _ = try parser.read(bytes, 0..<bytes.count, into: &head)
+        return (head, bytes)
+    }
+
+    @Test(arguments: [
+        ("Host: a\r\n", BodyFraming.none), ("Host: a\r\nContent-Length: 0\r\n", .length(0)),
+        ("Host: a\r\nContent-Length: 12\r\n", .length(12)), ("Host: a\r\nTransfer-Encoding: Chunked\r\n", .chunked),
+    ]) func framesRequests(_ fields: String, _ framing: BodyFraming) throws {
+        let (head, bytes) = try head(fields)
+        #expect(try BodyFraming.request(head, bytes) == framing)
+    }
+
+    @Test(arguments: [
+        "Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+        "Host: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n",
+        "Host: a\r\nContent-Length: 1, 1\r\n", "Host: a\r\nContent-Length: +1\r\n", "Host: a\r\nContent-Length: -1\r\n",
+        "Host: a\r\nContent-Length: 0x1\r\n", "Host: a\r\nContent-Length: \r\n", "Content-Length: 1\r\n",
+        "Host: a\r\nContent-Length: 99999999999999999999\r\n", "Host: a\r\nHost: b\r\n",
+        "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n",
+        "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Host: a\r\nTransfer-Encoding: identity\r\n", "Host: a\r\nTransfer-Encoding: xchunked\r\n",
+    ]) func refusesAmbiguousRequests(_ fields: String) throws {
+        let (head, bytes) = try head(fields)
+        #expect(throws: HTTPViolation.self) { try BodyFraming.request(head, bytes) }
+    }
+
+    @Test func allowsNoHostOnlyInOldRequests() throws {
+        let (old, bytes) = try head("", version: "1.0")
+        #expect(try BodyFraming.request(old, bytes) == .none)
+        let (chunked, more) = try head("Transfer-Encoding: chunked\r\n", version: "1.0")
+        #expect(throws: HTTPViolation.self) { try BodyFraming.request(chunked, more) }
+    }
+}
+
+@Suite struct ChunkedDecoderTests {
+    /// The data of `text`, given in pieces that end at `cuts`, and how much of the text was used.
+    private func decode(_ text: String, cuts: [Int] = []) throws -> (data: String, used: Int, complete: Bool) {
+        let bytes = Array(text.utf8)
+        var decoder = ChunkedDecoder()
+        var data: [UInt8] = []
+        var position = 0
+        for cut in cuts + [bytes.count] {
+            feeding: while true {
+                switch try decoder.next(bytes, &position, cut) {
+                case .data(let range): data += bytes[range]
+                case .needsMore: break feeding
+                case .end: return (String(decoding: data, as: UTF8.self), position, true)
+                }
+            }
+        }
+        return (String(decoding: data, as: UTF8.self), position, false)
+    }
+
+    private let text = "5\r\nhello\r\n1;a=\"b\"\r\n,\r\n00006\r\n world\r\n0\r\nTrailer: x\r\n\r\nnext"
+
+    @Test func joinsChunksAndStopsAtTheEnd() throws {
+        let whole = try decode(text)
+        #expect(whole.data == "hello, world" && whole.complete && whole.used == text.utf8.count - 4)
+        for cut in 0..<whole.used {
+            let pieces = try decode(text, cuts: [cut])
+            #expect(pieces.data == whole.data && pieces.used == whole.used, "cut at \(cut)")
+            #expect(try !decode(String(decoding: text.utf8.prefix(cut), as: UTF8.self)).complete)
+        }
+        #expect(try decode(text, cuts: Array(0..<whole.used)).data == whole.data)
+    }
+
+    @Test(arguments: [
+        "\r\n", "g\r\n", "5\nhello\r\n", "5\r\nhelloX\r\n", "5\r\nhello\rX", "5\r\nhello\n", "-1\r\n", "0x5\r\n",
+        "ffffffffffffffff\r\n", "1\r\na\r\n0\r\nbad\0\r\n\r\n", "5 \rhello", "1;\u{1}\r\n",
+        "1;" + String(repeating: "x", count: 9000),
+    ]) func refusesOddCoding(_ text: String) {
+        #expect(throws: HTTPViolation.self) { try decode(text) }
+        #expect(throws: HTTPViolation.self) { try decode(text, cuts: Array(0..<text.utf8.count)) }
+    }
+}

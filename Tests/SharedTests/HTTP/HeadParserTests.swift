@@ -1,0 +1,106 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct HeadParserTests {
+    /// Reads `text`, in pieces that end at `cuts`; nil when it stays incomplete.
+    private func read(_ text: String, request: Bool = true, limit: Int = 4096, cuts: [Int] = []) throws -> MessageHead?
+    {
+        let bytes = Array(text.utf8)
+        var parser = request ? HeadParser.request(limit: limit) : .response(limit: limit)
+        var head = MessageHead()
+        for cut in cuts + [bytes.count] where try parser.read(bytes, 0..<cut, into: &head) { return head }
+        return nil
+    }
+
+    private let ordinary =
+        "POST /v1/chat?x=1 HTTP/1.1\r\nHost: a\r\nX-LiteLLM-Tags:  free, paid \t\r\nContent-Length: 3\r\n\r\nabc"
+
+    @Test func findsStartLineAndFields() throws {
+        let head = try #require(try read(ordinary))
+        let bytes = Array(ordinary.utf8)
+        #expect(head.method == .post && head.minorVersion == 1)
+        #expect(String(decoding: bytes[head.target], as: UTF8.self) == "/v1/chat?x=1")
+        #expect(head.fields.map(\.id) == [.host, .litellmTags, .contentLength])
+        #expect(String(decoding: bytes[try #require(head.first(.litellmTags))], as: UTF8.self) == "free, paid")
+        #expect(head.end == bytes.count - 3)
+    }
+
+    @Test func readsTheSameHoweverItIsCut() throws {
+        let whole = try #require(try read(ordinary))
+        let length = ordinary.utf8.count - 3
+        for cut in 0..<length {
+            let head = try #require(try read(ordinary, cuts: [cut]))
+            #expect(head.length == whole.length && head.fields.count == 3 && head.target == whole.target)
+            #expect(try read(String(decoding: ordinary.utf8.prefix(cut), as: UTF8.self)) == nil)
+        }
+        let head = try #require(try read(ordinary, cuts: Array(0..<length)))
+        #expect(head.length == whole.length && head.fields.count == 3)
+    }
+
+    @Test(arguments: [
+        "GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\n",
+        "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n",
+        "GET  / HTTP/1.1\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.1 \r\n\r\n", "GET / HTTP/11\r\n\r\n",
+        "GET / http/1.1\r\n\r\n", "G(T / HTTP/1.1\r\n\r\n", " GET / HTTP/1.1\r\n\r\n", "GET /\u{7f} HTTP/1.1\r\n\r\n",
+        "GET /ż HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n: a\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "\n\nGET / HTTP/1.1\r\n\r\n",
+    ]) func refusesWhatIsAmbiguous(_ text: String) throws {
+        #expect { try read(text) } throws: { ($0 as? HTTPViolation)?.kind == .malformed }
+        #expect { try read(text, cuts: Array(0..<text.utf8.count)) } throws: {
+            ($0 as? HTTPViolation)?.kind == .malformed
+        }
+    }
+
+    @Test func refusesOtherVersions() {
+        #expect { try read("PRI * HTTP/2.0\r\n\r\n") } throws: { ($0 as? HTTPViolation)?.kind == .version }
+    }
+
+    @Test func boundsTheHead() throws {
+        let long = "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "x", count: 5000)
+        #expect { try read(long) } throws: { ($0 as? HTTPViolation)?.kind == .headTooLarge }
+        let many = "GET / HTTP/1.1\r\n" + String(repeating: "a: b\r\n", count: 300) + "\r\n"
+        #expect { try read(many) } throws: { ($0 as? HTTPViolation)?.kind == .headTooLarge }
+        #expect(try read("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n") != nil, "one empty line before a request is ignored")
+    }
+
+    @Test(arguments: [
+        ("HTTP/1.1 200 OK\r\n\r\n", 200), ("HTTP/1.1 404\r\n\r\n", 404), ("HTTP/1.0 503 \r\n\r\n", 503),
+        ("HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\n\r\n", 429),
+    ]) func readsStatusLines(_ text: String, _ status: Int) throws {
+        #expect(try #require(try read(text, request: false)).status == status)
+    }
+
+    @Test(arguments: ["HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1  200 OK\r\n\r\n"])
+    func refusesOddStatusLines(_ text: String) {
+        #expect(throws: HTTPViolation.self) { try read(text, request: false) }
+    }
+
+    @Test func knowsTokenBytes() {
+        let token = Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        for byte in UInt8.min...UInt8.max { #expect(isTokenByte(byte) == token.contains(byte), "byte \(byte)") }
+    }
+
+    @Test func knowsEveryFieldNameInAnyCase() {
+        for id in FieldName.allCases where id != .other {
+            let name = FieldName.names[Int(id.rawValue)]
+            #expect(FieldName.of(name, 0..<name.count) == id)
+            let upper = String(decoding: name, as: UTF8.self).uppercased()
+            #expect(FieldName.of(Array(upper.utf8), 0..<name.count) == id)
+        }
+        #expect(FieldName.of(Array("x-other".utf8), 0..<7) == .other)
+    }
+
+    @Test func saysWhetherTheConnectionLives() throws {
+        let cases: [(String, Bool)] = [
+            ("GET / HTTP/1.1\r\n\r\n", true), ("GET / HTTP/1.0\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nConnection: foo, Close\r\n\r\n", false),
+            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nConnection: closed\r\n\r\n", true),
+        ]
+        for (text, alive) in cases {
+            #expect(try #require(try read(text)).keepsAlive(Array(text.utf8)) == alive, "\(text)")
+        }
+    }
+}
