@@ -127,6 +127,10 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
         try epoll.add(number, interest, token: token(slot))
     }
 
+    func pause(_ number: Int32) {
+        epoll.remove(number)
+    }
+
     func forget(slot: Int, _ number: Int32) {
         epoll.remove(number)
         registered[slot] = nil

@@ -121,6 +121,11 @@ package enum Wake: Sendable {
         try Reactor.shared.reregister(number, slot: slot, [.readable, .exclusive])
     }
 
+    /// Leaves a shared listener to the other processes, until `yieldTurn`.
+    package func pause() {
+        Reactor.shared.pause(number)
+    }
+
     package func waitReadable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
         if isReadable { return .ready }
         return await reader.wait(until: deadline, cancelledBy: cancellation)

@@ -1,0 +1,215 @@
+package import Shared
+
+/// One client: reads a request, has it answered, and goes on to the next while the connection lives.
+///
+/// A request is received whole before it is answered: the model may be the last member of its body. The bytes of
+/// head and body stay in `input` until the answer is complete. Knows nothing of models.
+@Loop package final class ClientConnection {
+    package let stream: ByteStream
+    package let input = ByteBuffer(capacity: 2048)
+    package let response: ResponseWriter
+    /// Ends when the client goes away, or is told to finish: whatever is done for it has become pointless.
+    package private(set) var cancellation = Cancellation()
+    package private(set) var head = MessageHead()
+    /// Where the body lies in `input`, its framing taken out.
+    package private(set) var body = 0..<0
+
+    private let server: HTTPServer
+    /// What was in force when the request under way began.
+    private var settings: ServerSettings
+    private var isIdle = true
+    private var isFinishing = false
+    /// First byte of the next request.
+    private var next = 0
+
+    init(_ stream: ByteStream, server: HTTPServer) {
+        self.stream = stream
+        self.server = server
+        settings = server.settings
+        response = ResponseWriter(stream, date: server.date)
+    }
+
+    /// Whether the exchange was cut because the process has to go, not because the client left.
+    package var wasToldToFinish: Bool { isFinishing }
+
+    func run() async {
+        while await serveNext() {}
+        await close()
+    }
+
+    /// Receives a request and has it answered. False when the connection has to close.
+    private func serveNext() async -> Bool {
+        settings = server.settings
+        response.begin(writeTimeout: settings.writeTimeout)
+        do throws(Stop) {
+            try await receiveHead()
+            try await receiveBody()
+        } catch {
+            guard case .refuse(let refusal) = error else { return false }
+            response.isLast = true
+            await server.handler.refuse(self, refusal)
+            return false
+        }
+        if stream.readiness.isHungUp { cancellation.cancel() }
+        stream.readiness.whenHungUp = cancellation
+        if server.isDraining || !head.keepsAlive(input.storage) { response.isLast = true }
+        response.isHead = head.method == .head
+        response.minorVersion = head.minorVersion
+        await server.handler.answer(self)
+        stream.readiness.whenHungUp = nil
+        guard response.isComplete, !response.isLast, !isFinishing else { return false }
+        // A hang-up is not cancelled twice: what came before it in the buffer may still be answered in vain.
+        if cancellation.isCancelled { cancellation = Cancellation() }
+        input.consume(next - input.start)
+        input.shrink(to: 256 * 1024)
+        return true
+    }
+
+    /// Why no request came.
+    private enum Stop: Error {
+        case closed
+        case refuse(RequestRefusal)
+    }
+
+    private func receiveHead() async throws(Stop) {
+        var parser = HeadParser.request(limit: settings.headerLimit)
+        isIdle = input.isEmpty
+        var deadline = EventLoop.shared.now + (isIdle ? settings.idleTimeout : settings.headerTimeout)
+        while true {
+            if !input.isEmpty {
+                do throws(HTTPViolation) {
+                    if try parser.read(input.storage, input.readable, into: &head) { return }
+                } catch {
+                    throw .refuse(.violation(error))
+                }
+                if isIdle {
+                    isIdle = false
+                    deadline = EventLoop.shared.now + settings.headerTimeout
+                }
+            }
+            let count: Int
+            do throws(StreamFailure) {
+                count = try await stream.read(into: input, room: 1024, until: deadline, cancelledBy: cancellation)
+            } catch {
+                throw error == .deadline && !isIdle ? .refuse(.deadline(body: false)) : .closed
+            }
+            if count == 0 { throw isIdle ? .closed : .refuse(.cutOff) }
+        }
+    }
+
+    private func receiveBody() async throws(Stop) {
+        let framing: BodyFraming
+        do throws(HTTPViolation) {
+            framing = try BodyFraming.request(head, input.storage)
+        } catch {
+            throw .refuse(.violation(error))
+        }
+        switch framing {
+        case .none, .untilClose:
+            body = head.end..<head.end
+            next = head.end
+        case .length(let length):
+            guard length <= settings.bodyLimit else { throw .refuse(.violation(Self.tooLarge)) }
+            if input.count < head.length + length {
+                try await sendContinue()
+                while input.count < head.length + length {
+                    let missing = head.length + length - input.count
+                    try await receiveMore(room: min(missing, max(16 * 1024, input.count)))
+                }
+            }
+            head.base = input.start
+            body = head.end..<head.end + length
+            next = body.upperBound
+        case .chunked:
+            try await sendContinue()
+            try await receiveChunks()
+        }
+    }
+
+    /// Takes the chunked coding out of the body in place: data moves to the front of `input`, behind the head.
+    private func receiveChunks() async throws(Stop) {
+        var decoder = ChunkedDecoder()
+        // Counted from the head, for the buffer may move while more is received.
+        var decoded = head.length
+        var position = head.length
+        decoding: while true {
+            head.base = input.start
+            do throws(HTTPViolation) {
+                while true {
+                    var absolute = head.base + position
+                    let step = try decoder.next(input.storage, &absolute, input.end)
+                    position = absolute - head.base
+                    switch step {
+                    case .data(let data):
+                        guard decoded - head.length + data.count <= settings.bodyLimit else { throw Self.tooLarge }
+                        input.move(data, to: head.base + decoded)
+                        decoded += data.count
+                        continue
+                    case .end: break decoding
+                    case .needsMore: break
+                    }
+                    break
+                }
+            } catch {
+                throw .refuse(.violation(error))
+            }
+            // All received bytes are used: the framing among them makes room for more.
+            input.truncate(to: head.base + decoded)
+            position = decoded
+            try await receiveMore(room: max(4096, input.count))
+        }
+        body = head.end..<head.base + decoded
+        next = head.base + position
+    }
+
+    private static let tooLarge = HTTPViolation(.bodyTooLarge, "the request body is larger than this server accepts")
+
+    private func receiveMore(room: Int) async throws(Stop) {
+        let count: Int
+        do throws(StreamFailure) {
+            let deadline = EventLoop.shared.now + settings.bodyTimeout
+            count = try await stream.read(into: input, room: room, until: deadline, cancelledBy: cancellation)
+        } catch {
+            throw error == .deadline ? .refuse(.deadline(body: true)) : .closed
+        }
+        if count == 0 { throw .refuse(.cutOff) }
+    }
+
+    /// RFC 9110 §10.1.1: the client waits for leave to send the body, unless it has begun already.
+    private func sendContinue() async throws(Stop) {
+        guard input.count == head.length, head.minorVersion >= 1,
+            head.lists(Token.continue100, in: .expect, input.storage)
+        else { return }
+        do throws(StreamFailure) {
+            let bytes = HeadBytes.continue100
+            try await stream.write(bytes, 0..<bytes.count, until: EventLoop.shared.now + settings.writeTimeout)
+        } catch {
+            throw .closed
+        }
+    }
+
+    /// Closes so that the client can read the answer to the end: data still coming in at a closed socket would
+    /// make the kernel answer with a reset, which discards what the client has not read yet. RFC 9112 §9.6.
+    private func close() async {
+        if response.isComplete, !stream.readiness.isHungUp {
+            stream.finishSending()
+            let deadline = EventLoop.shared.now + .seconds(2)
+            var left = 256 * 1024
+            while left > 0 {
+                input.removeAll()
+                guard let count = try? await stream.read(into: input, room: 2048, until: deadline), count > 0 else { break }
+                left -= count
+            }
+        }
+        stream.close()
+    }
+
+    func closeIfIdle() {
+        if isIdle { cancellation.cancel() }
+    }
+
+    func finish() {
+        isFinishing = true
+        cancellation.cancel()
+    }
+}

@@ -1,0 +1,107 @@
+package import Shared
+
+/// How a server treats its clients. All of it may change with a generation; a request keeps what it began with.
+package struct ServerSettings: Sendable, Equatable {
+    /// Bytes of a request's head, answered with 431 beyond.
+    package var headerLimit = 64 * 1024
+    /// Bytes of a request's body, answered with 413 beyond.
+    package var bodyLimit = 32 * 1024 * 1024
+    /// How long a kept-alive connection may stay silent between requests.
+    package var idleTimeout = TimeSpan.seconds(75)
+    /// From the first byte of a head to its last.
+    package var headerTimeout = TimeSpan.seconds(30)
+    /// The longest silence within a body.
+    package var bodyTimeout = TimeSpan.seconds(60)
+    /// The longest time a client may take to accept what was sent to it at once.
+    package var writeTimeout = TimeSpan.seconds(60)
+    /// How long a draining server still listens on a silent connection, for a request already on its way.
+    package var idleGrace = TimeSpan.seconds(1)
+
+    package init() {}
+}
+
+/// Answers requests. The only thing a server knows of what it serves.
+@Loop package protocol RequestHandler: AnyObject {
+    /// Answers the request that `client` has received whole, through `client.response`.
+    func answer(_ client: ClientConnection) async
+    /// Answers a request that could not be read.
+    func refuse(_ client: ClientConnection, _ refusal: RequestRefusal) async
+}
+
+/// Why a request could not be read.
+package enum RequestRefusal: Equatable, Sendable {
+    case violation(HTTPViolation)
+    /// The head or the body did not come in time.
+    case deadline(body: Bool)
+    /// The client stopped sending within its request.
+    case cutOff
+}
+
+/// A plain HTTP/1.1 server: the connections that its listeners have accepted. Knows nothing of models.
+@Loop package final class HTTPServer {
+    package var settings = ServerSettings()
+    /// Once true, every response says `Connection: close`.
+    package private(set) var isDraining = false
+    /// Called with the number of open connections whenever it changes.
+    package var connectionsChanged: (@Loop (Int) -> Void)?
+
+    let handler: any RequestHandler
+    let date = ResponseDate()
+    private var connections: [ObjectIdentifier: ClientConnection] = [:]
+
+    package init(handler: any RequestHandler) {
+        self.handler = handler
+    }
+
+    package var connectionCount: Int { connections.count }
+
+    /// Takes over an accepted connection.
+    package func serve(_ descriptor: consuming FileDescriptor) throws(SystemError) {
+        try? Socket.set(.noDelay, to: 1, on: descriptor.number)
+        let connection = ClientConnection(try ByteStream(descriptor), server: self)
+        connections[ObjectIdentifier(connection)] = connection
+        connectionsChanged?(connections.count)
+        EventLoop.shared.start {
+            await connection.run()
+            self.ended(connection)
+        }
+    }
+
+    private func ended(_ connection: ClientConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        connectionsChanged?(connections.count)
+    }
+
+    /// Announces the end to every client, and closes those that stay silent for the grace period. RFC 9112 §9.6.
+    package func drain() async {
+        guard !isDraining else { return }
+        isDraining = true
+        await EventLoop.shared.sleep(until: EventLoop.shared.now + settings.idleGrace)
+        for connection in connections.values { connection.closeIfIdle() }
+    }
+
+    /// Ends every exchange that is still under way: `finish` of the supervisor, at the deadline of a drain.
+    package func finish() {
+        for connection in connections.values { connection.finish() }
+    }
+}
+
+/// The `Date` field of responses, formatted once a second; RFC 9110 §6.6.1 and §5.6.7.
+@Loop final class ResponseDate {
+    private(set) var line: [UInt8] = []
+    private var second: Int64 = -1
+    private var checkedAt = Instant(nanoseconds: 0)
+
+    func current() -> [UInt8] {
+        let now = EventLoop.shared.now
+        if now - checkedAt >= .milliseconds(100) || line.isEmpty {
+            checkedAt = now
+            let seconds = Clock.unixMilliseconds() / 1000
+            if seconds != second {
+                second = seconds
+                line = Array("date: \(HTTPDate.format(seconds))\r\n".utf8)
+            }
+        }
+        return line
+    }
+}

@@ -1,0 +1,154 @@
+package import Shared
+
+/// Sends one response to a client, and knows whether a byte of it has left.
+///
+/// Head and body begin in `buffer`; `send` lets them go in one system call together with bytes that lie elsewhere.
+@Loop package final class ResponseWriter {
+    /// What goes out next. The head is written here by whoever answers.
+    package let buffer = ByteBuffer(capacity: 2048)
+    /// Whether a byte of this response may have left. Until then another answer can take its place.
+    package private(set) var hasStarted = false
+    /// Whether all of the response has left, in the framing that its head announced.
+    package private(set) var isComplete = false
+    /// Whether the connection closes behind this response.
+    package var isLast = false
+    package var isHead = false
+    package var minorVersion: UInt8 = 1
+    package private(set) var bytesSent = 0
+
+    private let stream: ByteStream
+    private let date: ResponseDate
+    private var writeTimeout = TimeSpan.seconds(60)
+    private var isChunked = false
+    private var pieces: [Piece] = []
+
+    init(_ stream: ByteStream, date: ResponseDate) {
+        self.stream = stream
+        self.date = date
+    }
+
+    func begin(writeTimeout: TimeSpan) {
+        self.writeTimeout = writeTimeout
+        buffer.removeAll()
+        hasStarted = false
+        isComplete = false
+        isLast = false
+        isHead = false
+        minorVersion = 1
+        isChunked = false
+        bytesSent = 0
+    }
+
+    /// Begins the head: status line, date, connection. Fields follow, then `endHead`.
+    package func beginHead(_ status: Int) {
+        buffer.removeAll()
+        buffer.append(statusLine: status)
+        buffer.append(date.current())
+    }
+
+    /// Ends the head of a response whose length is known.
+    package func endHead(length: Int) {
+        buffer.append(field: "content-length", length)
+        endFields()
+    }
+
+    /// Ends the head of a response that is sent as it comes: chunked, or until the connection closes where the
+    /// client speaks HTTP/1.0 (RFC 9112 §6.1).
+    package func endHeadOfStream() {
+        if minorVersion >= 1 {
+            isChunked = true
+            buffer.append(HeadFields.chunked)
+        } else {
+            isLast = true
+        }
+        endFields()
+    }
+
+    /// Ends the head of a response that has no body: 204, 304.
+    package func endHeadWithoutBody() {
+        endFields()
+    }
+
+    private func endFields() {
+        if isLast {
+            buffer.append(HeadFields.close)
+        } else if minorVersion == 0 {
+            buffer.append(HeadFields.keepAlive)
+        }
+        buffer.appendLineEnd()
+    }
+
+    /// Sends the head in `buffer` with the whole body: pieces of `body` (source 0) and `inserted` (source 1).
+    package func finish(
+        with body: [UInt8], _ inserted: [UInt8], _ bodyPieces: [Piece]
+    ) async throws(StreamFailure) {
+        hasStarted = true
+        pieces.removeAll(keepingCapacity: true)
+        pieces.append(Piece(source: 0, range: buffer.readable))
+        if !isHead {
+            for piece in bodyPieces { pieces.append(Piece(source: piece.source + 1, range: piece.range)) }
+        }
+        try await stream.write(pieces, buffer.storage, body, inserted, until: EventLoop.shared.now + writeTimeout)
+        for piece in pieces { bytesSent += piece.range.count }
+        buffer.removeAll()
+        isComplete = true
+    }
+
+    /// Sends the head in `buffer` with a body of a few bytes that was made here.
+    package func finish(with body: ByteBuffer) async throws(StreamFailure) {
+        hasStarted = true
+        if !isHead { buffer.append(body.storage, body.readable) }
+        try await flush()
+        isComplete = true
+    }
+
+    /// Sends what is in `buffer` (the head, the first time) and a piece of the body of a stream behind it.
+    package func send(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
+        hasStarted = true
+        if isHead || range.isEmpty { return try await flush() }
+        pieces.removeAll(keepingCapacity: true)
+        if isChunked { buffer.append(chunkHeader: range.count) }
+        let lineEnd = buffer.readable
+        if isChunked { buffer.appendLineEnd() }
+        pieces.append(Piece(source: 0, range: lineEnd))
+        pieces.append(Piece(source: 1, range: range))
+        pieces.append(Piece(source: 0, range: lineEnd.upperBound..<buffer.end))
+        try await stream.write(pieces, buffer.storage, bytes, until: EventLoop.shared.now + writeTimeout)
+        bytesSent += range.count
+        buffer.removeAll()
+    }
+
+    /// Sends a last piece of the body of a stream together with the end of its framing.
+    package func finish(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
+        hasStarted = true
+        if !isHead {
+            if isChunked, !range.isEmpty { buffer.append(chunkHeader: range.count) }
+            buffer.append(bytes, range)
+            if isChunked, !range.isEmpty { buffer.appendLineEnd() }
+            if isChunked { buffer.append(HeadBytes.lastChunk) }
+            bytesSent += range.count
+        }
+        try await flush()
+        isComplete = true
+    }
+
+    private func flush() async throws(StreamFailure) {
+        try await stream.write(buffer.storage, buffer.readable, until: EventLoop.shared.now + writeTimeout)
+        buffer.removeAll()
+    }
+}
+
+/// Field lines that every response needs.
+enum HeadFields {
+    static let chunked = StaticString("transfer-encoding: chunked\r\n").bytes
+    static let close = StaticString("connection: close\r\n").bytes
+    static let keepAlive = StaticString("connection: keep-alive\r\n").bytes
+    static let json = StaticString("content-type: application/json\r\n").bytes
+    static let eventStream = StaticString(
+        "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+    ).bytes
+    /// What the reference sends with every answer, so that a browser never frames or sniffs one.
+    static let security = StaticString(
+        "x-frame-options: DENY\r\nx-content-type-options: nosniff\r\ncontent-security-policy: frame-ancestors 'none'\r\n"
+    ).bytes
+}
