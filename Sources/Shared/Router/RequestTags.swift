@@ -1,0 +1,67 @@
+/// The tags of one request, from all places it may carry them, told apart: wanted, required (`&x`), excluded (`!x`).
+///
+/// Pure, reused from request to request. Tags are compared exactly; empty ones and lone marks count as absent.
+package struct RequestTags: Sendable {
+    enum Kind: Sendable { case wanted, required, excluded }
+
+    struct Tag: Sendable {
+        var kind: Kind
+        /// Its number in the table; -1 when no deployment carries it.
+        var number: Int32
+        /// Whether the routing prefix marks it as a wish, which does not fall to the default when unknown.
+        var isWish: Bool
+        /// As the caller wrote it, in `texts`.
+        var text: Range<Int>
+    }
+
+    private(set) var tags: [Tag] = []
+    private var texts: [UInt8] = []
+
+    package init() {
+        tags.reserveCapacity(16)
+        texts.reserveCapacity(256)
+    }
+
+    package var isEmpty: Bool { tags.isEmpty }
+
+    package mutating func removeAll() {
+        tags.removeAll(keepingCapacity: true)
+        texts.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds `bytes[range]`, once.
+    package mutating func add(_ bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
+        guard !range.isEmpty else { return }
+        for tag in tags where texts[tag.text].elementsEqual(bytes[range]) { return }
+        var name = range
+        var isWish = false
+        if !table.tagPrefix.isEmpty, bytes[range].starts(with: table.tagPrefix) {
+            isWish = true
+            name = range.lowerBound + table.tagPrefix.count..<range.upperBound
+        }
+        var kind = Kind.wanted
+        if let first = bytes[name].first, first == 0x21 || first == 0x26 {
+            kind = first == 0x21 ? .excluded : .required
+            name = name.lowerBound + 1..<name.upperBound
+        }
+        let text = texts.count..<texts.count + range.count
+        texts.append(contentsOf: bytes[range])
+        guard !name.isEmpty else { return }
+        tags.append(Tag(kind: kind, number: table.tagNumber(bytes, name) ?? -1, isWish: isWish, text: text))
+    }
+
+    /// Adds the comma-separated tags of a header value, blanks around each trimmed.
+    package mutating func add(list bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
+        var start = range.lowerBound
+        for position in range where bytes[position] == ASCII.comma {
+            add(bytes, ASCII.trimmed(bytes, start..<position), table)
+            start = position + 1
+        }
+        add(bytes, ASCII.trimmed(bytes, start..<range.upperBound), table)
+    }
+
+    /// `['a', 'b']`, as the reference writes them in a refusal.
+    package var description: String {
+        "[\(tags.map { "'\(String(decoding: texts[$0.text], as: UTF8.self))'" }.joined(separator: ", "))]"
+    }
+}

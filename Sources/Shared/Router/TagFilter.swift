@@ -1,0 +1,147 @@
+/// Chooses among the deployments of a model group by request tags.
+///
+/// Pure: knows nothing of weights, time, health or sockets. It looks at all deployments of the group, fit or not, so
+/// that a tier which is down never looks like one that is not allowed. Semantics follow LiteLLM's tag routing
+/// (docs, "Tag Based Routing"); `TagFilterTests` lists every case as a table.
+package enum TagFilter {
+    /// Why the deployments that are left are those.
+    package enum Reason: String, Sendable {
+        case filteringOff = "tag filtering is off"
+        case matched = "tags match"
+        case required = "required tags match"
+        case notExcluded = "not excluded"
+        case defaultForUnknown = "unknown tags go to the default"
+        case defaultForUntagged = "untagged requests go to the default"
+        case allForUntagged = "untagged, and no default"
+        case failedOpen = "no match, and the group may fail open"
+    }
+
+    /// Writes the allowed members of the group into `allowed` and answers why; nil when there are none.
+    ///
+    /// `userAgent` is what `tag_regex` is searched in, a `User-Agent` value without its name.
+    package static func select(
+        _ table: RoutingTable, _ resolution: RoutingTable.Resolution, _ tags: RequestTags, userAgent: ArraySlice<UInt8>?,
+        into allowed: inout [Int32]
+    ) -> Reason? {
+        allowed.removeAll(keepingCapacity: true)
+        let group = table.groups[resolution.group]
+        var reason = select(table, group, tags, userAgent, &allowed)
+        if allowed.isEmpty {
+            guard group.mayFailOpen else { return nil }
+            reason = .failedOpen
+            append(table, group, &allowed) { $0.isDefault }
+            if allowed.isEmpty { allowed.append(contentsOf: group.members) }
+        }
+        if resolution.only >= 0 {
+            guard allowed.contains(resolution.only) else { return nil }
+            allowed.removeAll(keepingCapacity: true)
+            allowed.append(resolution.only)
+        }
+        return reason
+    }
+
+    private static func select(
+        _ table: RoutingTable, _ group: RoutingTable.Group, _ tags: RequestTags, _ userAgent: ArraySlice<UInt8>?,
+        _ allowed: inout [Int32]
+    ) -> Reason {
+        guard group.isFiltered else {
+            allowed.append(contentsOf: group.members)
+            return .filteringOff
+        }
+        var wants = false
+        var requires = false
+        for tag in tags.tags {
+            switch tag.kind {
+            case .wanted: wants = true
+            case .required: requires = true
+            case .excluded: break
+            }
+        }
+        let searchesPatterns =
+            userAgent != nil && group.hasPatterns
+            && (wants
+                || !requires
+                    && group.members.contains { index in
+                        let candidate = table.candidates[Int(index)]
+                        return !candidate.patterns.isEmpty && meetsConstraints(candidate, tags)
+                    })
+        if wants || searchesPatterns {
+            return match(table, group, tags, searchesPatterns ? userAgent : nil, &allowed)
+        }
+        if requires {
+            append(table, group, &allowed) { meetsConstraints($0, tags) }
+            return .required
+        }
+        if !tags.isEmpty {
+            append(table, group, &allowed) { ($0.isDefault || !group.hasDefault) && meetsConstraints($0, tags) }
+            return .notExcluded
+        }
+        if group.hasDefault {
+            append(table, group, &allowed) { $0.isDefault }
+            return .defaultForUntagged
+        }
+        switch table.router.semantics {
+        case .litellm: allowed.append(contentsOf: group.members)
+        case .strict: append(table, group, &allowed) { $0.tags.isEmpty }
+        }
+        return .allForUntagged
+    }
+
+    /// Wanted tags, or a User-Agent that patterns look at.
+    private static func match(
+        _ table: RoutingTable, _ group: RoutingTable.Group, _ tags: RequestTags, _ userAgent: ArraySlice<UInt8>?,
+        _ allowed: inout [Int32]
+    ) -> Reason {
+        let text = userAgent.map { Array("User-Agent: ".utf8) + $0.prefix(1024) } ?? []
+        append(table, group, &allowed) { candidate in
+            guard meetsConstraints(candidate, tags) else { return false }
+            if carriesWanted(candidate, tags, matchAny: table.router.matchAny) { return true }
+            // With match-all, tags that failed are not made good by a pattern of the same deployment.
+            guard table.router.matchAny || candidate.tags.isEmpty, userAgent != nil else { return false }
+            return candidate.patterns.contains { $0.isFound(in: text) }
+        }
+        if !allowed.isEmpty { return .matched }
+        for tag in tags.tags where tag.kind == .wanted {
+            // Somebody here carries it, but nobody who may serve this request: that is a refusal, not a default.
+            if tag.isWish || contains(group.knownTags, tag.number) { return .matched }
+        }
+        append(table, group, &allowed) { $0.isDefault && meetsConstraints($0, tags) }
+        return .defaultForUnknown
+    }
+
+    /// No excluded tag, every required one.
+    private static func meetsConstraints(_ candidate: RoutingTable.Candidate, _ tags: RequestTags) -> Bool {
+        for tag in tags.tags {
+            switch tag.kind {
+            case .wanted: continue
+            case .excluded: if contains(candidate.tags, tag.number) { return false }
+            case .required: if !contains(candidate.tags, tag.number) { return false }
+            }
+        }
+        return true
+    }
+
+    private static func carriesWanted(
+        _ candidate: RoutingTable.Candidate, _ tags: RequestTags, matchAny: Bool
+    ) -> Bool {
+        var carries = false
+        for tag in tags.tags where tag.kind == .wanted {
+            carries = contains(candidate.tags, tag.number)
+            if carries == matchAny { break }
+        }
+        return carries
+    }
+
+    @inline(__always)
+    private static func contains(_ numbers: [Int32], _ number: Int32) -> Bool {
+        for candidate in numbers where candidate >= number { return candidate == number && number >= 0 }
+        return false
+    }
+
+    private static func append(
+        _ table: RoutingTable, _ group: RoutingTable.Group, _ allowed: inout [Int32],
+        where isAllowed: (RoutingTable.Candidate) -> Bool
+    ) {
+        for index in group.members where isAllowed(table.candidates[Int(index)]) { allowed.append(index) }
+    }
+}
