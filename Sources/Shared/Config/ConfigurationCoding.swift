@@ -246,7 +246,9 @@ extension ProcessSettings {
         out.put(workers)
         out.put(headerBytes)
         out.put(bodyBytes)
-        for number in [clientIdle, clientHeader, clientBody, clientWrite, connectTimeout, drainTimeout] { out.put(number) }
+        for number in [clientIdle, clientHeader, clientBody, clientWrite, connectTimeout, drainTimeout] {
+            out.put(number)
+        }
         out.put(accessLog)
         out.put(httpsProxy)
         out.put(httpProxy)

@@ -119,7 +119,8 @@ extension ConfigurationDecoder {
         deployment.apiBase = String(base.prefix { $0 != "?" && $0 != "#" })
         guard let (origin, path) = Self.url(deployment.apiBase) else {
             reader.fail(
-                node.position, path, "expected a URL like https://host:port/v1", hint: "it has to begin with http:// or https://")
+                node.position, path, "expected a URL like https://host:port/v1",
+                hint: "it has to begin with http:// or https://")
             return
         }
         deployment.origin = origin
@@ -152,7 +153,9 @@ extension ConfigurationDecoder {
                 guard let port = UInt16(behind.dropFirst()), port > 0 else { return nil }
                 origin.port = port
             }
-            guard host.utf8.allSatisfy({ ASCII.hexValue($0) != nil || $0 == ASCII.colon || $0 == 0x2E }) else { return nil }
+            guard host.utf8.allSatisfy({ ASCII.hexValue($0) != nil || $0 == ASCII.colon || $0 == 0x2E }) else {
+                return nil
+            }
         } else if let colon = authority.firstIndex(of: ":") {
             host = authority[..<colon]
             guard let port = UInt16(authority[authority.index(after: colon)...]), port > 0 else { return nil }
@@ -237,7 +240,8 @@ extension ConfigurationDecoder {
         var owners: [String: String] = [:]
         for deployment in configuration.deployments {
             if let owner = owners[deployment.id] {
-                let message = "the id \(deployment.id) is given to deployments of \(owner) and of \(deployment.modelName)"
+                let message =
+                    "the id \(deployment.id) is given to deployments of \(owner) and of \(deployment.modelName)"
                 reader.fail(Position(file: files.first?.path ?? "", line: 1, column: 1), "model_info.id", message)
             }
             owners[deployment.id] = deployment.modelName
@@ -246,7 +250,8 @@ extension ConfigurationDecoder {
         configuration.leftOut.removeAll { served.contains($0.modelName) || $0.modelName.isEmpty }
         for alias in configuration.router.aliases where !served.contains(alias.target) {
             reader.warn(
-                alias.position, "router_settings.model_group_alias.\(alias.name)", "its target \(alias.target) is no model name",
+                alias.position, "router_settings.model_group_alias.\(alias.name)",
+                "its target \(alias.target) is no model name",
                 hint: NearestWord.of(alias.target, among: served).map { "did you mean `\($0)`?" })
         }
     }

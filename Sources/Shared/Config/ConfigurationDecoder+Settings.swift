@@ -129,11 +129,16 @@ extension ConfigurationDecoder {
         {
             configuration.process.headerBytes = value
         }
-        if let node = members["body_bytes"], let value = reader.integer(node, path("body_bytes"), in: 1024...(1 << 30)) {
+        if let node = members["body_bytes"], let value = reader.integer(node, path("body_bytes"), in: 1024...(1 << 30))
+        {
             configuration.process.bodyBytes = value
         }
-        func seconds(_ key: String, _ target: WritableKeyPath<ProcessSettings, Double>, _ decoder: inout ConfigurationDecoder) {
-            guard let node = members[key], let value = decoder.reader.number(node, path(key), atLeast: 0.001) else { return }
+        func seconds(
+            _ key: String, _ target: WritableKeyPath<ProcessSettings, Double>, _ decoder: inout ConfigurationDecoder
+        ) {
+            guard let node = members[key], let value = decoder.reader.number(node, path(key), atLeast: 0.001) else {
+                return
+            }
             decoder.configuration.process[keyPath: target] = value
         }
         seconds("client_idle_timeout", \.clientIdle, &self)

@@ -74,7 +74,9 @@ struct ConfigurationReader {
             if known.honoured.contains(key) { continue }
             if known.ignored.contains(key) {
                 // Nothing cools down here yet, which is what `disable_cooldowns: true` asks for.
-                if key == "disable_cooldowns", case .scalar(let text, true) = value.value, YAMLScalar(text) == .bool(true) {
+                if key == "disable_cooldowns", case .scalar(let text, true) = value.value,
+                    YAMLScalar(text) == .bool(true)
+                {
                     continue
                 }
                 warn(place, join(path, key), "known to LiteLLM, without effect in Tagway")
@@ -119,7 +121,8 @@ struct ConfigurationReader {
             switch YAMLScalar(text) {
             case .null: return nil
             case .bool where !acceptingNumbers:
-                fail(node.position, path, "expected a string, found the YAML boolean \(text)", hint: "write \"\(text)\"")
+                fail(
+                    node.position, path, "expected a string, found the YAML boolean \(text)", hint: "write \"\(text)\"")
                 return nil
             case .int where !acceptingNumbers, .float where !acceptingNumbers:
                 fail(node.position, path, "expected a string, found the number \(text)", hint: "write \"\(text)\"")

@@ -65,15 +65,19 @@ package enum KnownKeys {
         honoured: ["master_key", "dangerously_permit_weak_or_unset_master_key"],
         ignored: [
             "database_url", "database_connection_pool_limit", "database_connection_timeout", "completion_model",
-            "disable_spend_logs", "disable_spend_updates", "disable_master_key_return", "disable_retry_on_max_parallel_request_limit_error",
+            "disable_spend_logs", "disable_spend_updates", "disable_master_key_return",
+            "disable_retry_on_max_parallel_request_limit_error",
             "disable_reset_budget", "disable_adding_master_key_hash_to_db", "enable_jwt_auth", "enforce_user_param",
-            "allowed_routes", "key_management_system", "key_management_settings", "custom_auth", "max_parallel_requests",
-            "global_max_parallel_requests", "infer_model_from_keys", "background_health_checks", "health_check_interval",
+            "allowed_routes", "key_management_system", "key_management_settings", "custom_auth",
+            "max_parallel_requests",
+            "global_max_parallel_requests", "infer_model_from_keys", "background_health_checks",
+            "health_check_interval",
             "health_check_details", "alerting", "alerting_threshold", "use_client_credentials_pass_through_routes",
             "max_request_size_mb", "max_response_size_mb", "store_model_in_db", "store_prompts_in_spend_logs",
             "proxy_budget_rescheduler_min_time", "proxy_batch_write_at", "forward_client_headers_to_llm_api",
             "pass_through_endpoints", "ui_access_mode", "use_redis_transaction_buffer", "litellm_jwtauth",
-            "require_end_user_mcp_access_defined", "public_routes", "user_header_name", "allow_requests_on_db_unavailable",
+            "require_end_user_mcp_access_defined", "public_routes", "user_header_name",
+            "allow_requests_on_db_unavailable",
             "maximum_spend_logs_retention_period", "control_plane_url",
         ], isOpen: false)
 
@@ -85,9 +89,12 @@ package enum KnownKeys {
             "langfuse_default_tags", "default_fallbacks", "fallbacks", "context_window_fallbacks",
             "content_policy_fallbacks", "modify_params", "telemetry", "allowed_fails", "max_budget", "budget_duration",
             "default_team_settings", "default_internal_user_params", "upperbound_key_generate_params", "max_tokens",
-            "custom_prometheus_tags", "require_auth_for_metrics_endpoint", "enable_preview_features", "add_function_to_prompt",
-            "custom_provider_map", "tag_budget_config", "extra_spend_tag_headers", "disable_add_user_agent_to_request_tags",
-            "mcp_aliases", "prometheus_initialize_budget_metrics", "ssl_certificate", "force_ipv4", "num_retries_per_request",
+            "custom_prometheus_tags", "require_auth_for_metrics_endpoint", "enable_preview_features",
+            "add_function_to_prompt",
+            "custom_provider_map", "tag_budget_config", "extra_spend_tag_headers",
+            "disable_add_user_agent_to_request_tags",
+            "mcp_aliases", "prometheus_initialize_budget_metrics", "ssl_certificate", "force_ipv4",
+            "num_retries_per_request",
             "guardrails", "public_model_groups", "enable_json_schema_validation", "ssl_security_level",
         ], isOpen: false)
 
@@ -105,7 +112,8 @@ package enum KnownKeys {
         "openai", "openai_like", "custom_openai", "hosted_vllm", "vllm", "litellm_proxy", "together_ai", "groq",
         "deepseek", "mistral", "openrouter", "xai", "fireworks_ai", "perplexity", "deepinfra", "anyscale", "cerebras",
         "nvidia_nim", "lm_studio", "llamafile", "ollama_chat", "text-completion-openai", "nebius", "sambanova",
-        "moonshot", "dashscope", "novita", "hyperbolic", "github", "friendliai", "galadriel", "featherless_ai", "lambda",
+        "moonshot", "dashscope", "novita", "hyperbolic", "github", "friendliai", "galadriel", "featherless_ai",
+        "lambda",
         "meta_llama", "volcengine", "baseten", "docker_model_runner", "xinference", "infinity",
     ]
 }

@@ -10,7 +10,9 @@ package enum MasterKeyRule {
     }
 
     /// Keys that stand in documentation and therefore protect nothing.
-    static let publicKeys: Set<String> = ["sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "your-master-key"]
+    static let publicKeys: Set<String> = [
+        "sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "your-master-key",
+    ]
 
     package static let permission = "dangerously_permit_weak_or_unset_master_key"
 
@@ -20,7 +22,8 @@ package enum MasterKeyRule {
         let what: String
         if let key = general.masterKey {
             guard publicKeys.contains(key.reveal()) else { return .fine }
-            what = "\(general.masterKeyPosition): general_settings.master_key is publicly known: it stands in documentation"
+            what =
+                "\(general.masterKeyPosition): general_settings.master_key is publicly known: it stands in documentation"
         } else {
             what = "general_settings.master_key is not set: whoever reaches this address may use every deployment"
         }

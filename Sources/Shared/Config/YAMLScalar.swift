@@ -27,7 +27,9 @@ enum YAMLScalar: Equatable {
     private static func integer(_ text: String) -> Int? {
         if text.hasPrefix("0x") { return Int(text.dropFirst(2), radix: 16) }
         if text.hasPrefix("0b") { return Int(text.dropFirst(2), radix: 2) }
-        if text.count > 1, text.hasPrefix("0"), text.allSatisfy({ ("0"..."7").contains($0) }) { return Int(text, radix: 8) }
+        if text.count > 1, text.hasPrefix("0"), text.allSatisfy({ ("0"..."7").contains($0) }) {
+            return Int(text, radix: 8)
+        }
         return Int(text)
     }
 

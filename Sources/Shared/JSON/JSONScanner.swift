@@ -151,7 +151,9 @@ package struct JSONScanner: Sendable {
                 }
                 position += 1
             case .continuation:
-                guard byte >= lowest, byte <= highest else { throw JSONError(kind: .encoding, offset: position + offset) }
+                guard byte >= lowest, byte <= highest else {
+                    throw JSONError(kind: .encoding, offset: position + offset)
+                }
                 lowest = 0x80
                 highest = 0xBF
                 continuations -= 1

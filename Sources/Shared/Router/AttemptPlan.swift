@@ -14,7 +14,6 @@ package struct AttemptPlan: Sendable {
         case noAnswer
     }
 
-
     private var allowed: [Int32] = []
     private var tried: [Int32] = []
     private var choices: [Int32] = []

@@ -20,7 +20,8 @@ package enum TagFilter {
     ///
     /// `userAgent` is what `tag_regex` is searched in, a `User-Agent` value without its name.
     package static func select(
-        _ table: RoutingTable, _ resolution: RoutingTable.Resolution, _ tags: RequestTags, userAgent: ArraySlice<UInt8>?,
+        _ table: RoutingTable, _ resolution: RoutingTable.Resolution, _ tags: RequestTags,
+        userAgent: ArraySlice<UInt8>?,
         into allowed: inout [Int32]
     ) -> Reason? {
         allowed.removeAll(keepingCapacity: true)

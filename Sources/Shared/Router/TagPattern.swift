@@ -147,7 +147,9 @@ package struct TagPattern: Sendable {
     }
 
     /// Adds every step that can be reached from `start` without a byte; true when the match is among them.
-    private func follow(_ start: Int, _ text: [UInt8], _ position: Int, _ list: inout [Int], _ marks: inout [Int]) -> Bool {
+    private func follow(_ start: Int, _ text: [UInt8], _ position: Int, _ list: inout [Int], _ marks: inout [Int])
+        -> Bool
+    {
         var pending = [start]
         while let index = pending.popLast() {
             if marks[index] == position { continue }
@@ -249,7 +251,9 @@ package struct TagPattern: Sendable {
         /// A repetition may be marked lazy, which changes nothing about whether it matches, but not repeated again.
         mutating func single(_ tree: Tree) throws(SyntaxError) -> Tree {
             _ = accept(0x3F)
-            if let byte = next, byte == 0x2A || byte == 0x2B || byte == 0x3F { throw error("a repetition of a repetition") }
+            if let byte = next, byte == 0x2A || byte == 0x2B || byte == 0x3F {
+                throw error("a repetition of a repetition")
+            }
             return tree
         }
 
@@ -320,7 +324,8 @@ package struct TagPattern: Sendable {
             case 0x62, 0x42, 0x41, 0x5A:
                 position += 1
                 return .anchor(
-                    byte == 0x62 ? .wordBoundary : byte == 0x42 ? .noWordBoundary : byte == 0x41 ? .textStart : .textEnd)
+                    byte == 0x62 ? .wordBoundary : byte == 0x42 ? .noWordBoundary : byte == 0x41 ? .textStart : .textEnd
+                )
             default: return .bytes(try escapedSet())
             }
         }

@@ -78,7 +78,9 @@ enum GatewayError: Error {
         case .unknownModel(let name):
             return Answer(
                 status: 400, type: "invalid_request_error",
-                message: "Invalid model name passed in model=\(name). Call `/v1/models` to view available models for your key.")
+                message:
+                    "Invalid model name passed in model=\(name). Call `/v1/models` to view available models for your key."
+            )
         case .missingParameter(let name):
             return Answer(
                 status: 400, type: "invalid_request_error", param: "\(name)",
@@ -94,7 +96,9 @@ enum GatewayError: Error {
         case .forbiddenParameter(let name):
             return Answer(
                 status: 401, type: "auth_error", param: name,
-                message: "Authentication Error, '\(name)' is not allowed in a request: deployments are the gateway's choice.")
+                message:
+                    "Authentication Error, '\(name)' is not allowed in a request: deployments are the gateway's choice."
+            )
         case .unsupportedParameter(let name):
             return Answer(
                 status: 400, type: "invalid_request_error", param: name,
@@ -156,7 +160,8 @@ enum GatewayError: Error {
         case .timeout(let phase):
             return Answer(
                 status: 504, type: "timeout_error",
-                message: "litellm.Timeout: Timeout: the upstream's \(phase) took too long. Received Model Group=\(group)")
+                message:
+                    "litellm.Timeout: Timeout: the upstream's \(phase) took too long. Received Model Group=\(group)")
         case .unreachable(let reason):
             return Answer(
                 status: 502, type: "upstream_connection_error",

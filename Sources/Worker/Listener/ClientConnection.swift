@@ -197,7 +197,9 @@ package import Shared
             var left = 256 * 1024
             while left > 0 {
                 input.removeAll()
-                guard let count = try? await stream.read(into: input, room: 2048, until: deadline), count > 0 else { break }
+                guard let count = try? await stream.read(into: input, room: 2048, until: deadline), count > 0 else {
+                    break
+                }
                 left -= count
             }
         }
