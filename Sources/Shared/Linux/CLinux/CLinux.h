@@ -46,6 +46,7 @@ static inline int clinux_set_parent_death_signal(int signal) { return prctl(PR_S
 static inline int clinux_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); }
 // fcntl is variadic, which Swift does not import.
 static inline int clinux_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+static inline int clinux_open(const char *path, int flags, unsigned int mode) { return open(path, flags, mode); }
 // Bits of the processors this process may use, counted; sched_getaffinity(2).
 static inline int clinux_usable_processors(void) {
     unsigned long mask[128] = {0};

@@ -1,0 +1,44 @@
+internal import CLinux
+internal import Glibc
+
+/// What a process can ask about itself.
+package enum CurrentProcess {
+    package static var id: Int32 { getpid() }
+    package static var parent: Int32 { getppid() }
+    package static var userID: UInt32 { geteuid() }
+    /// Processors that this process may use; sched_getaffinity(2). At least 1.
+    package static var usableProcessors: Int { max(1, Int(clinux_usable_processors())) }
+
+    /// The environment as it stands. Of a name given twice, the first counts, as in getenv(3).
+    package static func environment() -> [String: String] {
+        var result: [String: String] = [:]
+        var entry = unsafe Glibc.environ
+        while let pointer = unsafe entry.pointee {
+            let text = unsafe String(cString: pointer)
+            if let equals = text.firstIndex(of: "=") {
+                let name = String(text[..<equals])
+                if result[name] == nil { result[name] = String(text[text.index(after: equals)...]) }
+            }
+            unsafe entry += 1
+        }
+        return result
+    }
+
+    /// Has the kernel send `signal` when the thread that started this process ends; prctl(2) PR_SET_PDEATHSIG.
+    package static func dieWithParent(_ signal: Signal) {
+        _ = clinux_set_parent_death_signal(signal.rawValue)
+    }
+
+    /// Memory of this process that is resident; proc(5) /proc/self/statm, second number. 0 when it cannot be read.
+    package static func residentBytes() -> Int {
+        guard case .success(let bytes) = File.read("/proc/self/statm", limit: 256) else { return 0 }
+        let fields = bytes.split(separator: ASCII.space)
+        guard fields.count > 1 else { return 0 }
+        return (Int(String(decoding: fields[1], as: UTF8.self)) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// Ends the process without running anything else.
+    package static func end(_ code: Int32) -> Never {
+        exit(code)
+    }
+}

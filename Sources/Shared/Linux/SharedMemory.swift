@@ -1,0 +1,131 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// Memory that several processes map; memfd_create(2), mmap(2). Zero at birth, pages exist once written to.
+///
+/// Readers and writers take care of order themselves: a store of 8 aligned bytes is never seen half done.
+@safe package final class SharedMemory {
+    package let descriptor: DescriptorBox
+    package let size: Int
+    private let base: UnsafeMutableRawPointer
+
+    /// New memory of `size` bytes.
+    package convenience init(named name: String, size: Int) throws(SystemError) {
+        let number = unsafe name.withCString { unsafe memfd_create($0, CLINUX_MFD_CLOEXEC) }
+        guard number >= 0 else { throw .last("memfd_create") }
+        let descriptor = DescriptorBox(FileDescriptor(owning: number))
+        guard ftruncate(number, size) == 0 else { throw .last("ftruncate") }
+        try self.init(mapping: descriptor)
+    }
+
+    /// The memory behind a descriptor that another process has handed over.
+    package init(mapping descriptor: DescriptorBox) throws(SystemError) {
+        var status = stat()
+        guard unsafe fstat(descriptor.number, &status) == 0 else { throw .last("fstat") }
+        let size = Int(status.st_size)
+        guard size > 0 else { throw SystemError(call: "mmap", code: EINVAL) }
+        let mapped = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.number, 0)
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { throw .last("mmap") }
+        self.descriptor = descriptor
+        self.size = size
+        unsafe base = mapped
+    }
+
+    deinit {
+        unsafe munmap(base, size)
+    }
+
+    /// The mapping itself, for what is laid out in it; valid while this object lives.
+    package var pointer: UnsafeMutableRawPointer { unsafe base }
+
+    @inline(__always)
+    package func load(_ offset: Int) -> Int64 {
+        precondition(offset >= 0 && offset <= size - 8 && offset & 7 == 0, "outside of the shared memory")
+        return unsafe base.load(fromByteOffset: offset, as: Int64.self)
+    }
+
+    @inline(__always)
+    package func store(_ value: Int64, _ offset: Int) {
+        precondition(offset >= 0 && offset <= size - 8 && offset & 7 == 0, "outside of the shared memory")
+        unsafe base.storeBytes(of: value, toByteOffset: offset, as: Int64.self)
+    }
+
+    @inline(__always)
+    package func loadByte(_ offset: Int) -> UInt8 {
+        precondition(offset >= 0 && offset < size, "outside of the shared memory")
+        return unsafe base.load(fromByteOffset: offset, as: UInt8.self)
+    }
+
+    @inline(__always)
+    package func storeByte(_ value: UInt8, _ offset: Int) {
+        precondition(offset >= 0 && offset < size, "outside of the shared memory")
+        unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt8.self)
+    }
+
+    /// Copies `bytes[range]` to `offset`.
+    @inline(__always)
+    package func store(_ bytes: [UInt8], _ range: Range<Int>, _ offset: Int) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside of the bytes")
+        precondition(offset >= 0 && range.count <= size - offset, "outside of the shared memory")
+        unsafe bytes.withUnsafeBytes { raw in
+            guard let source = raw.baseAddress else { return }
+            unsafe (base + offset).copyMemory(from: source + range.lowerBound, byteCount: range.count)
+        }
+    }
+
+    /// A copy of `count` bytes from `offset` on.
+    package func bytes(_ offset: Int, _ count: Int) -> [UInt8] {
+        precondition(offset >= 0 && count >= 0 && count <= size - offset, "outside of the shared memory")
+        return unsafe [UInt8](UnsafeRawBufferPointer(start: base + offset, count: count))
+    }
+
+    /// Neither the compiler nor the processor moves loads and stores across it.
+    package static func fence() {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+    }
+
+    package func clear(_ offset: Int, _ count: Int) {
+        precondition(offset >= 0 && count >= 0 && count <= size - offset, "outside of the shared memory")
+        unsafe memset(base + offset, 0, count)
+    }
+}
+
+/// Bytes too large for a message, handed over as a file that nobody can change any more; fcntl(2) F_ADD_SEALS.
+package enum SealedBytes {
+    package static func make(named name: String, _ bytes: [UInt8]) throws(SystemError) -> DescriptorBox {
+        let flags = CLINUX_MFD_CLOEXEC | CLINUX_MFD_ALLOW_SEALING
+        let number = unsafe name.withCString { unsafe memfd_create($0, flags) }
+        guard number >= 0 else { throw .last("memfd_create") }
+        let descriptor = DescriptorBox(FileDescriptor(owning: number))
+        var position = 0
+        while position < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { raw -> Int in
+                guard let base = raw.baseAddress else { return 0 }
+                return unsafe write(number, base + position, bytes.count - position)
+            }
+            guard count > 0 else { throw .last("write") }
+            position += count
+        }
+        guard clinux_fcntl(number, CLINUX_F_ADD_SEALS, Int(CLINUX_SEAL_ALL)) == 0 else { throw .last("fcntl") }
+        return descriptor
+    }
+
+    /// All of it, wherever other readers of the same file stand; pread(2).
+    package static func read(_ descriptor: DescriptorBox) throws(SystemError) -> [UInt8] {
+        var status = stat()
+        guard unsafe fstat(descriptor.number, &status) == 0 else { throw .last("fstat") }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        var position = 0
+        while position < bytes.count {
+            let room = bytes.count - position
+            let count = unsafe bytes.withUnsafeMutableBytes { raw -> Int in
+                guard let base = raw.baseAddress else { return 0 }
+                return unsafe pread(descriptor.number, base + position, room, off_t(position))
+            }
+            guard count > 0 else { throw .last("pread") }
+            position += count
+        }
+        return bytes
+    }
+}
