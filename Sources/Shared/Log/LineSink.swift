@@ -1,0 +1,51 @@
+/// Finished lines on their way out: gathered during a turn of the loop, written together at its end.
+///
+/// For the access log, one line per exchange, which goes to standard output (events go to standard error). Never
+/// waits for whoever reads the stream: up to 1 MiB is kept for him, then the newest lines are dropped and counted.
+/// Pieces are cut at line ends and are short enough that a pipe takes each one whole, so the lines of several
+/// workers never mix.
+package final class LineSink {
+    private let stream: StandardStream
+    private let pending = ByteBuffer(capacity: 4096)
+    /// Lines lost because nobody read the stream.
+    package private(set) var dropped = 0
+    private static let mostPending = 1 << 20
+
+    package init(_ stream: StandardStream = .output) {
+        self.stream = stream
+    }
+
+    /// Takes over a copy of `line`, which ends with a newline.
+    package func append(_ line: ByteBuffer) {
+        guard pending.count + line.count <= Self.mostPending else {
+            dropped += 1
+            return
+        }
+        pending.append(line.storage, line.readable)
+    }
+
+    /// Writes what the stream takes without waiting. Call it at the end of a turn.
+    package func flush() {
+        while !pending.isEmpty, stream.hasRoom { writePiece() }
+        if pending.isEmpty { pending.shrink(to: 64 << 10) }
+    }
+
+    /// Writes everything, waiting where needed. Call it once, before the process ends.
+    package func finish() {
+        while !pending.isEmpty { writePiece() }
+    }
+
+    private func writePiece() {
+        var end = pending.end
+        if pending.count > StandardStream.wholePiece {
+            let window = pending.start..<pending.start + StandardStream.wholePiece
+            let newline =
+                pending.storage[window].lastIndex(of: ASCII.lineFeed)
+                ?? pending.storage[pending.readable].firstIndex(of: ASCII.lineFeed)
+            end = newline.map { $0 + 1 } ?? pending.end
+        }
+        let piece = pending.start..<end
+        stream.write(pending.storage, piece)
+        pending.consume(piece.count)
+    }
+}
