@@ -1,0 +1,154 @@
+/// Memory that the supervisor makes and all workers map: what each of them is doing, readable after its death.
+///
+/// One block per worker process (not per slot: a worker and its successor live side by side for a while), written
+/// by that worker with plain stores of 8 aligned bytes, so that it is valid after a kill at any instruction. One
+/// region holds counters per deployment, laid out by `DeploymentBoard`. One holds the supervisor's metrics, which
+/// any worker may serve.
+package final class Scoreboard {
+    package let memory: SharedMemory
+    package let blockCount: Int
+
+    /// How many workers may exist at a time, those that drain included.
+    package static let mostWorkers = 256
+    /// Room for counters per deployment.
+    package static let deploymentBytes = 4 << 20
+    private static let textBytes = 1 << 20
+    private static let headerBytes = 4096
+    private static let magic: Int64 = 0x5441_4757_4159_0001
+
+    private enum Field {
+        static let magic = 0
+        static let blockCount = 8
+        /// One past the highest block that was ever in use.
+        static let usedBlocks = 16
+    }
+
+    private static let textOffset = headerBytes
+    private static let deploymentOffset = textOffset + textBytes
+    private static let blocksOffset = deploymentOffset + deploymentBytes
+
+    /// New, empty memory. Sparse: only what is written to takes up memory.
+    package init() throws(SystemError) {
+        blockCount = Self.mostWorkers
+        memory = try SharedMemory(
+            named: "tagway-scoreboard", size: Self.blocksOffset + blockCount * WorkerBlock.size)
+        memory.store(Int64(blockCount), Field.blockCount)
+        memory.store(Self.magic, Field.magic)
+    }
+
+    /// The memory that another process has made.
+    package init(mapping descriptor: DescriptorBox) throws(SystemError) {
+        memory = try SharedMemory(mapping: descriptor)
+        let blocks = memory.size >= Self.headerBytes ? memory.load(Field.blockCount) : 0
+        guard memory.size >= Self.headerBytes, memory.load(Field.magic) == Self.magic,
+            (1...4096).contains(blocks), memory.size == Self.blocksOffset + Int(blocks) * WorkerBlock.size
+        else { throw SystemError(call: "scoreboard", code: 22) }
+        blockCount = Int(blocks)
+    }
+
+    /// Where the counters per deployment lie in `memory`.
+    package var deployments: Range<Int> {
+        Self.deploymentOffset..<Self.deploymentOffset + Self.deploymentBytes
+    }
+
+    /// Where the block of a worker begins in `memory`.
+    func offset(of block: Int) -> Int {
+        precondition(block >= 0 && block < blockCount, "no such block on the scoreboard")
+        return Self.blocksOffset + block * WorkerBlock.size
+    }
+
+    package func figures(of block: Int) -> WorkerFigures {
+        WorkerBlock.figures(memory, offset(of: block))
+    }
+
+    package func requestsInFlight(of block: Int) -> [RequestInFlight] {
+        WorkerBlock.requestsInFlight(memory, offset(of: block))
+    }
+
+    /// One past the highest block that was ever in use.
+    package var usedBlocks: Int { max(0, min(blockCount, Int(memory.load(Field.usedBlocks)))) }
+
+    /// Makes a block ready for its next worker.
+    package func prepare(_ block: Int) {
+        WorkerBlock.clear(memory, offset(of: block))
+        if block >= usedBlocks { memory.store(Int64(block + 1), Field.usedBlocks) }
+    }
+
+    // MARK: The supervisor's metrics
+
+    /// Publishes text that any worker may serve. Bracketed by a sequence number, odd while it is being written.
+    package func publish(_ text: [UInt8]) {
+        let count = min(text.count, Self.textBytes - 16)
+        let sequence = memory.load(Self.textOffset)
+        memory.store((sequence | 1), Self.textOffset)
+        SharedMemory.fence()
+        memory.store(Int64(count), Self.textOffset + 8)
+        memory.store(text, 0..<count, Self.textOffset + 16)
+        SharedMemory.fence()
+        memory.store((sequence | 1) + 1, Self.textOffset)
+    }
+
+    /// What was published last; nil while it is being replaced, which takes microseconds.
+    package func published() -> [UInt8]? {
+        let sequence = memory.load(Self.textOffset)
+        guard sequence & 1 == 0 else { return nil }
+        SharedMemory.fence()
+        let count = Int(memory.load(Self.textOffset + 8))
+        guard count >= 0, count <= Self.textBytes - 16 else { return nil }
+        let text = memory.bytes(Self.textOffset + 16, count)
+        SharedMemory.fence()
+        return memory.load(Self.textOffset) == sequence ? text : nil
+    }
+}
+
+/// What a worker says of itself.
+package struct WorkerFigures: Equatable, Sendable {
+    /// When its loop turned last; 0 before the first turn.
+    package var heartbeat = Instant(nanoseconds: 0)
+    package var turns = 0
+    package var connections = 0
+    package var inFlight = 0
+    package var accepts = 0
+    /// Requests begun.
+    package var requests = 0
+    /// Requests that were cut at the deadline of a drain.
+    package var cut = 0
+    /// How late its loop served a timer, the last time it looked.
+    package var loopLag = TimeSpan(nanoseconds: 0)
+    package var residentBytes = 0
+    package var generation: UInt64 = 0
+    /// Generations that some request still holds, the one in force included.
+    package var liveGenerations = 0
+    /// Events and access lines that nobody took.
+    package var droppedLines = 0
+    /// Requests that found the table of those in flight full.
+    package var untracked = 0
+
+    package init() {}
+}
+
+/// A request that had begun and was not done.
+package struct RequestInFlight: Equatable, Sendable {
+    package enum Phase: Int64, Sendable {
+        case begun = 1
+        /// Bytes of the response have left.
+        case sending = 2
+        /// The response is complete, but for the mark.
+        case flushed = 3
+
+        package var name: String {
+            switch self {
+            case .begun: "begun"
+            case .sending: "sending"
+            case .flushed: "flushed"
+            }
+        }
+    }
+
+    package var id: String
+    package var model: String
+    package var tag: String
+    package var begun: Instant
+    package var bytesSent: Int
+    package var phase: Phase
+}
