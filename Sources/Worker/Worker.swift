@@ -1,1 +1,262 @@
+internal import Shared
 
+/// One worker: a server, the gateway it asks, and the orders of the supervisor.
+///
+///     starting ──commit──▶ serving ──drain, or the supervisor is gone──▶ draining ──last connection──▶ exit
+///
+/// Owns the listeners' copies of this process. A generation is built beside the one in force and then swapped in by
+/// one assignment, so all requests see one or the other.
+@Loop final class Worker {
+    private let arguments: WorkerMain.Arguments
+    private let channel: ControlChannel
+    private let channelReadiness: Readiness
+    private let signals: SignalDescriptor
+    private let signalReadiness: Readiness
+    private let board: WorkerBoard
+    private let log: Log
+    private let gateway = Gateway()
+    private let server: HTTPServer
+    private let accessLog = LineSink()
+    private var listeners: [Listener] = []
+    private var prepared: Generation?
+    private var isReady = false
+    private var isDraining = false
+    private var isOrphan = false
+    private var cut = 0
+    private var acceptFailureLoggedAt = Instant(nanoseconds: 0)
+
+    /// How long requests may go on when the supervisor is gone.
+    private static let orphanDrain = TimeSpan.seconds(10)
+    /// How long cut requests may take to say so to their clients.
+    private static let lastWords = TimeSpan.seconds(2)
+
+    init(
+        _ arguments: WorkerMain.Arguments, channel: ControlChannel, signals: consuming SignalDescriptor,
+        board: WorkerBoard, log: Log
+    ) throws(SystemError) {
+        self.arguments = arguments
+        self.channel = channel
+        channelReadiness = try Readiness(watching: channel.number)
+        signalReadiness = try Readiness(watching: signals.number)
+        self.signals = signals
+        self.board = board
+        self.log = log
+        server = HTTPServer(handler: gateway)
+    }
+
+    /// Begins the tasks of this worker; they run once the loop turns.
+    func start() {
+        let board = board
+        let accessLog = accessLog
+        EventLoop.shared.eachTurn { now in
+            board.beat(now)
+            accessLog.flush()
+        }
+        server.connectionsChanged = { [unowned self] count in
+            self.board.setConnections(count)
+            self.endWhenDrained()
+        }
+        EventLoop.shared.start { await self.obey() }
+        EventLoop.shared.start { await self.watchSignals() }
+        EventLoop.shared.start { await self.reportLoad() }
+    }
+
+    // MARK: Orders
+
+    private func obey() async {
+        while true {
+            switch channel.receive() {
+            case .message(let message, let configuration): await obey(message, configuration)
+            case .wouldBlock:
+                channelReadiness.isReadable = false
+                _ = await channelReadiness.waitReadable(until: .never)
+            case .end: return await outliveSupervisor()
+            case .broken(let reason):
+                fail(WorkerExit.brokenProtocol, reason)
+            }
+        }
+    }
+
+    private func obey(_ message: ControlMessage, _ configuration: DescriptorBox?) async {
+        switch message {
+        case .prepare(let number): await prepare(number, configuration)
+        case .commit(let number): await commit(number)
+        case .abort(let number):
+            if prepared?.number == number { prepared = nil }
+        case .poke:
+            for listener in listeners { listener.tryAccept() }
+        case .drain: drain()
+        case .finish: finish()
+        case .prepared, .refused, .committed, .ready, .leaving, .drained:
+            fail(WorkerExit.brokenProtocol, "an order that is an answer")
+        }
+    }
+
+    private func prepare(_ number: UInt64, _ configuration: DescriptorBox?) async {
+        guard let configuration else { fail(WorkerExit.brokenProtocol, "prepare without a configuration") }
+        do throws(GenerationRefused) {
+            prepared = try gateway.prepare(number, try Self.read(configuration))
+            await send(.prepared(generation: number))
+        } catch {
+            await send(.refused(generation: number, reason: error.reason))
+        }
+    }
+
+    private static func read(_ file: DescriptorBox) throws(GenerationRefused) -> Configuration {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try SealedBytes.read(file)
+        } catch {
+            throw GenerationRefused(reason: "cannot read the generation: \(error)")
+        }
+        guard let configuration = try? Configuration(encoded: bytes) else {
+            throw GenerationRefused(reason: "the generation is not in the format of this build")
+        }
+        return configuration
+    }
+
+    private func commit(_ number: UInt64) async {
+        guard let generation = prepared, generation.number == number else {
+            fail(WorkerExit.brokenProtocol, "commit of a generation that was not prepared")
+        }
+        prepared = nil
+        server.settings = ServerSettings(generation.configuration.process)
+        gateway.commit(generation)
+        board.setGeneration(number)
+        await send(.committed(generation: number))
+        guard !isReady else { return }
+        isReady = true
+        listen()
+        await send(.ready(generation: number))
+    }
+
+    private func send(_ message: ControlMessage) async {
+        while !channel.send(message), !channelReadiness.isHungUp {
+            channelReadiness.isWritable = false
+            _ = await channelReadiness.waitWritable(until: EventLoop.shared.now + .seconds(1))
+        }
+    }
+
+    // MARK: Accepting
+
+    private func listen() {
+        guard !isDraining else { return }
+        do throws(SystemError) {
+            for index in 0..<arguments.listeners {
+                let listener = try Listener(
+                    FileDescriptor(owning: ControlChannel.firstListener + Int32(index)), server: server,
+                    mayAccept: { [board] in board.mayAccept(now: EventLoop.shared.now) },
+                    accepted: { [unowned self] in self.accepted($0) })
+                listeners.append(listener)
+                EventLoop.shared.start { await listener.run() }
+            }
+        } catch {
+            fail(WorkerExit.failed, error.description)
+        }
+        board.setAccepting(true)
+    }
+
+    private func accepted(_ error: SystemError?) {
+        guard let error else { return board.accepted() }
+        // Out of descriptors, most likely: it would be said for every try.
+        guard EventLoop.shared.now - acceptFailureLoggedAt >= .seconds(1) else { return }
+        acceptFailureLoggedAt = EventLoop.shared.now
+        log.event(.error, "accept-failed") { fields in
+            fields.member("slot", arguments.slot)
+            fields.member("error", error.description)
+            fields.member("connections", server.connectionCount)
+        }
+    }
+
+    // MARK: Leaving
+
+    /// Takes what is queued at the listeners, closes them, and lets the open connections end.
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        board.setAccepting(false)
+        gateway.isReady = false
+        for listener in listeners { listener.stop() }
+        listeners = []
+        EventLoop.shared.start { await self.server.drain() }
+        endWhenDrained()
+    }
+
+    /// Cuts what has not ended by itself.
+    private func finish() {
+        drain()
+        cut += board.inFlight
+        board.countCut(board.inFlight)
+        server.finish()
+        endWhenDrained()
+    }
+
+    private func endWhenDrained() {
+        guard isDraining, server.connectionCount == 0 else { return }
+        if isOrphan { end(WorkerExit.lostSupervisor) }
+        _ = channel.send(.drained(cut: cut))
+        end(cut == 0 ? WorkerExit.drained : WorkerExit.cut)
+    }
+
+    private func outliveSupervisor() async {
+        isOrphan = true
+        log.event(.error, "supervisor-lost") { fields in
+            fields.member("slot", arguments.slot)
+            fields.member("connections", server.connectionCount)
+        }
+        drain()
+        endWhenDrained()
+        await EventLoop.shared.sleep(until: EventLoop.shared.now + Self.orphanDrain)
+        finish()
+        await EventLoop.shared.sleep(until: EventLoop.shared.now + Self.lastWords)
+        end(WorkerExit.lostSupervisor)
+    }
+
+    private func end(_ code: Int32) -> Never {
+        accessLog.finish()
+        CurrentProcess.end(code)
+    }
+
+    private func fail(_ code: Int32, _ reason: String) -> Never {
+        log.event(.error, "worker-failed") { fields in
+            fields.member("slot", arguments.slot)
+            fields.member("error", reason)
+        }
+        end(code)
+    }
+
+    // MARK: Housekeeping
+
+    /// SIGTERM from an operator: the supervisor replaces this worker first. The kernel also sends it when the
+    /// supervisor has died; then the channel tells, too.
+    private func watchSignals() async {
+        while true {
+            while signals.next() != nil { await send(.leaving) }
+            signalReadiness.isReadable = false
+            _ = await signalReadiness.waitReadable(until: .never)
+        }
+    }
+
+    /// Once a second: how late the loop is, and what memory it takes.
+    private func reportLoad() async {
+        while true {
+            let due = EventLoop.shared.now + .seconds(1)
+            await EventLoop.shared.sleep(until: due)
+            board.setLoad(
+                lag: Clock.now() - due, residentBytes: CurrentProcess.residentBytes(),
+                droppedLines: accessLog.dropped)
+        }
+    }
+}
+
+extension ServerSettings {
+    fileprivate init(_ process: ProcessSettings) {
+        self.init()
+        headerLimit = process.headerBytes
+        bodyLimit = process.bodyBytes
+        idleTimeout = .seconds(process.clientIdle)
+        headerTimeout = .seconds(process.clientHeader)
+        bodyTimeout = .seconds(process.clientBody)
+        writeTimeout = .seconds(process.clientWrite)
+    }
+}

@@ -1,0 +1,71 @@
+internal import Shared
+
+/// The role `worker`: takes what the supervisor has handed down, and serves until told otherwise.
+///
+/// Descriptors: 0, 1, 2, the control channel at 3, listeners from 4 on, the scoreboard behind them.
+package enum WorkerMain {
+    /// What a supervisor says of a worker on its command line.
+    package struct Arguments: Equatable, Sendable {
+        /// The supervisor's process number, to notice that it died before we could ask to be told.
+        package var parent: Int32
+        package var slot: Int
+        package var incarnation: Int
+        /// Its block on the scoreboard.
+        package var block: Int
+        package var listeners: Int
+
+        package init(parent: Int32, slot: Int, incarnation: Int, block: Int, listeners: Int) {
+            self.parent = parent
+            self.slot = slot
+            self.incarnation = incarnation
+            self.block = block
+            self.listeners = listeners
+        }
+    }
+
+    /// Never returns; the process ends with one of `WorkerExit`.
+    package static func run(_ arguments: Arguments) -> Never {
+        CurrentProcess.dieWithParent(.terminate)
+        guard CurrentProcess.parent == arguments.parent else { CurrentProcess.end(WorkerExit.lostSupervisor) }
+        // A terminal sends to the whole process group; what it means is the supervisor's to decide.
+        SignalDescriptor.ignore([
+            .hangUp, .interrupt, .user1, .user2, .pipe, .alarm, .ttyInput, .ttyOutput, .windowChange,
+        ])
+        guard (try? Socket.localAddress(ControlChannel.workerDescriptor)) != nil else {
+            StandardStream.error.write("tagway: a worker is started by `tagway serve` only\n")
+            CurrentProcess.end(WorkerExit.usage)
+        }
+        Loop.assumeIsolated { begin(arguments, Log()) }
+        EventLoop.shared.run()
+        CurrentProcess.end(WorkerExit.failed)
+    }
+
+    @Loop private static func begin(_ arguments: Arguments, _ log: Log) {
+        do throws(SystemError) {
+            let last = ControlChannel.firstListener + Int32(arguments.listeners)
+            let scoreboard = try Scoreboard(mapping: DescriptorBox(FileDescriptor(owning: last)))
+            guard arguments.block < scoreboard.blockCount else { throw SystemError(call: "scoreboard", code: 22) }
+            let worker = try Worker(
+                arguments, channel: ControlChannel(), signals: try SignalDescriptor(taking: [.terminate]),
+                board: WorkerBoard(scoreboard, block: arguments.block), log: log)
+            worker.start()
+        } catch {
+            log.event(.error, "worker-failed") { fields in
+                fields.member("slot", arguments.slot)
+                fields.member("error", error.description)
+            }
+            CurrentProcess.end(WorkerExit.failed)
+        }
+    }
+}
+
+/// What the exit status of a worker means.
+package enum WorkerExit {
+    package static let drained: Int32 = 0
+    /// As `drained`, but some requests had to be cut.
+    package static let cut: Int32 = 8
+    package static let usage: Int32 = 64
+    package static let failed: Int32 = 70
+    package static let lostSupervisor: Int32 = 74
+    package static let brokenProtocol: Int32 = 76
+}
