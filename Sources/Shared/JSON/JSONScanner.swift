@@ -18,6 +18,11 @@ package struct JSONError: Error, Equatable, Sendable {
     /// Bytes before the offending one.
     package let offset: Int
 
+    package init(kind: Kind, offset: Int) {
+        self.kind = kind
+        self.offset = offset
+    }
+
     package var message: String { "\(kind.rawValue) at byte \(offset)" }
 }
 

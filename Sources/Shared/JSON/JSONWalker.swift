@@ -8,6 +8,11 @@ package enum JSONWalker {
         package var range: Range<Int>
         package var kind: JSONScanner.Kind
 
+        package init(range: Range<Int>, kind: JSONScanner.Kind) {
+            self.range = range
+            self.kind = kind
+        }
+
         /// Between the quotes of a string.
         package var text: Range<Int> { range.lowerBound + 1..<max(range.lowerBound + 1, range.upperBound - 1) }
     }

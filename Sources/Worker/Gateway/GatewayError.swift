@@ -9,6 +9,8 @@ enum GatewayError: Error {
     case refusal(RequestRefusal)
     case notFound
     case methodNotAllowed(allow: String)
+    /// `/v1/models/{id}` of a name that is not served.
+    case noSuchModel(String)
     case credentials(Credentials.Refusal)
     case invalidJSON(reason: String)
     case notAnObject
@@ -52,6 +54,9 @@ enum GatewayError: Error {
         case .refusal(let refusal): return Self.answer(to: refusal)
         case .notFound: return Answer(status: 404, type: "not_found_error", message: "Not Found")
         case .methodNotAllowed: return Answer(status: 405, type: "invalid_request_error", message: "Method Not Allowed")
+        case .noSuchModel(let name):
+            return Answer(
+                status: 404, type: "not_found_error", message: "The model '\(name)' does not exist. See /v1/models.")
         case .credentials(.missing):
             return Answer(
                 status: 401, type: "auth_error", param: "None",
@@ -201,6 +206,55 @@ enum UpstreamError {
         case 503: "ServiceUnavailableError"
         default: "APIError"
         }
+    }
+
+    /// What an upstream's `error` says: its message, where it is an object, else itself.
+    static func message(_ bytes: [UInt8], _ value: Range<Int>, _ kind: JSONScanner.Kind) -> String {
+        switch kind {
+        case .object:
+            guard let message = JSONWalker.member("message", of: value, bytes) else { return text(bytes, value) }
+            return message.kind == .string ? unescaped(bytes, message.text) : text(bytes, message.range)
+        case .string: return unescaped(bytes, value.lowerBound + 1..<value.upperBound - 1)
+        default: return text(bytes, value)
+        }
+    }
+
+    /// The status-independent facts of an error body: `{"error": {"message", "code"}}`, or what others send instead.
+    static func read(_ bytes: [UInt8], _ body: Range<Int>, _ status: Int) -> (message: String, code: String) {
+        var scanner = JSONScanner()
+        guard (try? scanner.scanAll(bytes, body)) != nil, scanner.kind == .object,
+            let start = bytes[body].firstIndex(of: 0x7B)
+        else {
+            let text = text(bytes, body)
+            return (text.isEmpty ? HTTPStatus.reason(status) : text, "")
+        }
+        for name in ["error", "message", "detail"] as [StaticString] {
+            guard let value = JSONWalker.member(name, of: start..<body.upperBound, bytes),
+                value.kind != .null
+            else { continue }
+            var code = ""
+            if value.kind == .object, let member = JSONWalker.member("code", of: value.range, bytes),
+                member.kind == .string
+            {
+                code = unescaped(bytes, member.text)
+            }
+            return (message(bytes, value.range, value.kind), code)
+        }
+        return (text(bytes, body), "")
+    }
+
+    /// Longest text of an upstream that is told to a client.
+    private static let longestText = 4096
+
+    private static func text(_ bytes: [UInt8], _ range: Range<Int>) -> String {
+        String(decoding: bytes[range].prefix(longestText), as: UTF8.self)
+    }
+
+    private static func unescaped(_ bytes: [UInt8], _ range: Range<Int>) -> String {
+        var plain: [UInt8] = []
+        JSONWalker.unescape(
+            bytes, range.lowerBound..<min(range.upperBound, range.lowerBound + longestText), into: &plain)
+        return String(decoding: plain, as: UTF8.self)
     }
 
     static func type(status: Int) -> String {

@@ -1,0 +1,247 @@
+internal import Shared
+
+/// What the body of an inference request says: the model, the tags, whether to stream, and which of its members go
+/// on to the upstream. Pure; one scan of the body, reused from request to request.
+///
+/// Of duplicate keys the last one counts (RFC 8259 §4 leaves it open; the reference's parser does so), and none of a
+/// key that is replaced or kept back reaches the upstream.
+struct CompletionRequest {
+    /// Members that mean something here.
+    fileprivate enum Parameter: Sendable {
+        case model, messages, prompt, input, stream
+        case tags, metadata, litellmMetadata
+        case numRetries, timeout, streamTimeout
+        /// Meant for a gateway, not for an upstream.
+        case keptBack
+        case forbidden
+        case unsupported
+    }
+
+    private static let parameters = ByteMap<Parameter>(
+        ([
+            ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
+            ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
+            ("num_retries", .numRetries), ("timeout", .timeout), ("stream_timeout", .streamTimeout),
+            ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .keptBack),
+            ("context_window_fallbacks", .keptBack), ("content_policy_fallbacks", .keptBack),
+            ("disable_fallbacks", .keptBack), ("api_base", .forbidden), ("base_url", .forbidden),
+            ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
+            ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
+        ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) })
+
+    private var scanner = JSONScanner()
+    private var plain: [UInt8] = []
+    /// Runs of members that go on to the upstream, commas between them included; ranges of the request's bytes.
+    private(set) var kept: [Range<Int>] = []
+    private(set) var model: JSONScanner.Member?
+    private var content: JSONScanner.Member?
+    private var tags: JSONScanner.Member?
+    private var metadata: JSONScanner.Member?
+    private var litellmMetadata: JSONScanner.Member?
+    private(set) var isStream = false
+    private(set) var numRetries: Int?
+    /// Seconds.
+    private(set) var timeout: Double?
+    private(set) var streamTimeout: Double?
+
+    init() {
+        kept.reserveCapacity(16)
+    }
+
+    /// Reads the body at `range`. `content` is what the operation cannot do without: its messages, prompt or input.
+    mutating func read(
+        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation
+    ) throws(GatewayError) {
+        reset()
+        if range.isEmpty { throw .missingParameter(operation.content) }
+        do throws(JSONError) {
+            try scanner.scanAll(bytes, range)
+        } catch {
+            throw .invalidJSON(
+                reason: JSONError(kind: error.kind, offset: error.offset - range.lowerBound).message)
+        }
+        guard scanner.kind == .object else { throw .notAnObject }
+        var isRunOpen = false
+        for member in scanner.members {
+            if try take(member, bytes, operation) {
+                if isRunOpen, let last = kept.last {
+                    kept[kept.count - 1] = last.lowerBound..<member.value.upperBound
+                } else {
+                    kept.append(member.key.lowerBound - 1..<member.value.upperBound)
+                }
+                isRunOpen = true
+            } else {
+                isRunOpen = false
+            }
+        }
+        try check(operation)
+    }
+
+    /// Notes what a member means; whether it goes on to the upstream.
+    private mutating func take(
+        _ member: JSONScanner.Member, _ bytes: [UInt8], _ operation: Endpoint.Operation
+    ) throws(GatewayError) -> Bool {
+        guard let parameter = parameter(member, bytes) else { return true }
+        switch parameter {
+        case .model:
+            model = member
+            return false
+        case .messages, .prompt, .input:
+            if parameter == operation.contentParameter { content = member }
+            return true
+        case .stream:
+            isStream = member.kind == .true
+            return true
+        case .tags: tags = member
+        case .metadata: metadata = member
+        case .litellmMetadata: litellmMetadata = member
+        case .numRetries: numRetries = Self.number(member, bytes).map { Int($0.rounded(.down)) }
+        case .timeout: timeout = Self.number(member, bytes)
+        case .streamTimeout: streamTimeout = Self.number(member, bytes)
+        case .keptBack: break
+        case .forbidden: throw .forbiddenParameter(Self.text(bytes, member.key))
+        case .unsupported: throw .unsupportedParameter(Self.text(bytes, member.key))
+        }
+        return false
+    }
+
+    private mutating func parameter(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Parameter? {
+        guard member.keyIsEscaped else { return Self.parameters[bytes, member.key] }
+        plain.removeAll(keepingCapacity: true)
+        JSONWalker.unescape(bytes, member.key, into: &plain)
+        return Self.parameters[plain]
+    }
+
+    private func check(_ operation: Endpoint.Operation) throws(GatewayError) {
+        if let model, model.kind != .string, model.kind != .null { throw .modelNotAString }
+        guard let content, content.kind != .null else { throw .missingParameter(operation.content) }
+        if operation == .chat, content.kind != .array { throw .wrongParameter("messages", expected: "a list") }
+    }
+
+    /// A positive number of a sensible size; anything else is as if it were not there.
+    private static func number(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Double? {
+        guard member.kind == .number || member.kind == .string else { return nil }
+        let range = member.kind == .string ? member.value.lowerBound + 1..<member.value.upperBound - 1 : member.value
+        return seconds(bytes, range)
+    }
+
+    /// A number as a body or a field gives it; nil unless it lies between 0 and 1,000,000.
+    static func seconds(_ bytes: [UInt8], _ range: Range<Int>) -> Double? {
+        guard let value = Double(text(bytes, range)), value >= 0, value <= 1_000_000 else { return nil }
+        return value
+    }
+
+    private static func text(_ bytes: [UInt8], _ range: Range<Int>) -> String {
+        String(decoding: bytes[range], as: UTF8.self)
+    }
+
+    /// Adds the tags of the body to `wanted`, and those of the header where the body has no list of its own.
+    mutating func addTags(
+        _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags, _ table: RoutingTable
+    ) throws(GatewayError) {
+        if let tags, tags.kind != .null {
+            try add(JSONWalker.Value(range: tags.value, kind: tags.kind), bytes, to: &wanted, table)
+        } else if let header {
+            wanted.add(list: bytes, header, table)
+        }
+        for member in [metadata, litellmMetadata] {
+            guard let member, member.kind == .object,
+                let inner = JSONWalker.member("tags", of: member.value, bytes), inner.kind != .null
+            else { continue }
+            try add(inner, bytes, to: &wanted, table)
+        }
+    }
+
+    private mutating func add(
+        _ list: JSONWalker.Value, _ bytes: [UInt8], to wanted: inout RequestTags, _ table: RoutingTable
+    ) throws(GatewayError) {
+        guard list.kind == .array else { throw .malformedTags(reason: "expected a list, not \(list.kind.words)") }
+        var wrong: String?
+        JSONWalker.elements(of: list.range, bytes) { element in
+            guard element.kind == .string else {
+                wrong = "one of them is \(element.kind.words)"
+                return false
+            }
+            guard !element.text.isEmpty else {
+                wrong = "one of them is empty"
+                return false
+            }
+            if bytes[element.text].contains(ASCII.backslash) {
+                plain.removeAll(keepingCapacity: true)
+                JSONWalker.unescape(bytes, element.text, into: &plain)
+                wanted.add(plain, plain.startIndex..<plain.endIndex, table)
+            } else {
+                wanted.add(bytes, element.text, table)
+            }
+            return true
+        }
+        if let wrong { throw .malformedTags(reason: wrong) }
+    }
+
+    /// How many inputs an embedding request has: a list of texts or of token lists has several.
+    func inputs(_ bytes: [UInt8]) -> Int {
+        guard let content, content.kind == .array else { return 1 }
+        var count = 0
+        var isTokens = false
+        JSONWalker.elements(of: content.value, bytes) { element in
+            isTokens = element.kind == .number
+            count += 1
+            return !isTokens
+        }
+        return isTokens ? 1 : count
+    }
+
+    /// Whether the body gives a member of that name itself.
+    func gives(_ name: [UInt8], _ bytes: [UInt8]) -> Bool {
+        for member in scanner.members where member.key.count == name.count && bytes[member.key].elementsEqual(name) {
+            return true
+        }
+        return false
+    }
+
+    private mutating func reset() {
+        kept.removeAll(keepingCapacity: true)
+        model = nil
+        content = nil
+        tags = nil
+        metadata = nil
+        litellmMetadata = nil
+        isStream = false
+        numRetries = nil
+        timeout = nil
+        streamTimeout = nil
+    }
+}
+
+extension Endpoint.Operation {
+    /// The member that an operation cannot do without.
+    var content: StaticString {
+        switch self {
+        case .chat: "messages"
+        case .completion: "prompt"
+        case .embedding, .response: "input"
+        }
+    }
+
+    fileprivate var contentParameter: CompletionRequest.Parameter {
+        switch self {
+        case .chat: .messages
+        case .completion: .prompt
+        case .embedding, .response: .input
+        }
+    }
+}
+
+extension JSONScanner.Kind {
+    /// With its article, for an error.
+    var words: StaticString {
+        switch self {
+        case .object: "an object"
+        case .array: "a list"
+        case .string: "a string"
+        case .number: "a number"
+        case .true, .false: "a boolean"
+        case .null: "null"
+        }
+    }
+}

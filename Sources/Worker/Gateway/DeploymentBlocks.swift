@@ -1,0 +1,66 @@
+internal import Shared
+
+/// What every request to one deployment has in common, written once per generation: heads to send upstream, fields
+/// to answer with. The only place that knows how a provider is asked.
+struct DeploymentBlocks {
+    /// Request heads by operation, up to the length of the body.
+    let requestHeads: [[UInt8]]
+    /// `{"model":"…"`: how the body for the upstream begins. Empty where the model depends on the request.
+    let bodyStart: [UInt8]
+    /// Parameters that are sent where a request does not give them.
+    let defaults: [(name: [UInt8], member: [UInt8])]
+    /// `x-litellm-model-id` and so on, for every answer it serves.
+    let responseFields: [UInt8]
+
+    init(_ deployment: Deployment, _ proxy: ProxyRules.Proxy?) {
+        requestHeads = Endpoint.Operation.allCases.map { Self.head(deployment, $0, proxy) }
+        let buffer = ByteBuffer(capacity: 64)
+        if !deployment.upstreamModel.contains("*") { Self.begin(buffer, deployment.upstreamModel) }
+        bodyStart = Array(buffer.storage[buffer.readable])
+        defaults = deployment.defaults.map { parameter in
+            let buffer = ByteBuffer(capacity: 64)
+            buffer.append(ASCII.comma)
+            buffer.append(json: parameter.name)
+            buffer.append(ASCII.colon)
+            buffer.append(parameter.json)
+            return (Array(parameter.name.utf8), Array(buffer.storage[buffer.readable]))
+        }
+        responseFields = Array(
+            ("x-litellm-model-id: \(Self.fieldValue(deployment.id))\r\n"
+                + "x-litellm-model-api-base: \(Self.fieldValue(deployment.apiBase))\r\n"
+                + "x-litellm-model-name: \(Self.fieldValue(deployment.model))\r\n").utf8)
+    }
+
+    static func begin(_ buffer: ByteBuffer, _ model: String) {
+        buffer.append("{\"model\":" as StaticString)
+        buffer.append(json: model)
+    }
+
+    private static func head(
+        _ deployment: Deployment, _ operation: Endpoint.Operation, _ proxy: ProxyRules.Proxy?
+    ) -> [UInt8] {
+        var target = "\(deployment.basePath)\(operation.path)"
+        var fields = ""
+        // A plain proxy is asked with the whole URL (RFC 9112 §3.2.2); an encrypted origin is behind a tunnel.
+        if let proxy, !deployment.origin.isSecure {
+            target = "\(deployment.origin)\(target)"
+            if let authorization = proxy.authorization { fields += "proxy-authorization: \(authorization)\r\n" }
+        }
+        let extra = deployment.extraHeaders.filter { $0.name.lowercased() != "content-length" }
+        func field(_ name: String, _ value: String) {
+            if !extra.contains(where: { $0.name.lowercased() == name }) { fields += "\(name): \(value)\r\n" }
+        }
+        field("host", deployment.origin.authority)
+        if let key = deployment.apiKey { field("authorization", "Bearer \(fieldValue(key.reveal()))") }
+        field("content-type", "application/json")
+        field("accept-encoding", "identity")
+        field("user-agent", "tagway")
+        for header in extra { fields += "\(fieldValue(header.name)): \(fieldValue(header.value))\r\n" }
+        return Array("POST \(fieldValue(target)) HTTP/1.1\r\n\(fields)content-length: ".utf8)
+    }
+
+    /// Configured text as it may stand in a field: control characters, which could end the line, become blanks.
+    private static func fieldValue(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+    }
+}

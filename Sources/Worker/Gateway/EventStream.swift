@@ -1,0 +1,177 @@
+internal import Shared
+
+/// Rewrites the events of a streamed answer on their way to the client, and judges how the stream ends.
+///
+/// Pure: pieces of the upstream's body in, whole events out, with the public model name in each. An event is
+/// passed on as it came, its other lines included, so that whatever a provider adds reaches the client.
+/// The format is the HTML standard's, §9.2.6: lines of `field: value`, a blank line ends an event.
+struct EventStream {
+    /// Why a stream cannot go on. Nothing behind it is passed on.
+    enum Failure: Error, Equatable {
+        case unparsable(reason: String)
+        /// An error that the upstream sent as an event.
+        case reported(message: String)
+        case tooLong
+        /// It ended before the model said that it had finished.
+        case cut
+        case empty
+    }
+
+    /// Bytes of one event, beyond which no upstream is believed.
+    static let longestEvent = 16 << 20
+
+    private var scanner = JSONScanner()
+    private let pending = ByteBuffer(capacity: 1024)
+    private let joined = ByteBuffer(capacity: 64)
+    private var dataLines: [Range<Int>] = []
+    private var operation = Endpoint.Operation.chat
+    /// Events with data that were passed on.
+    private(set) var events = 0
+    /// Whether the end was announced: `[DONE]`, or the last event of a response.
+    private(set) var isDone = false
+    private var hasFinishReason = false
+
+    mutating func begin(_ operation: Endpoint.Operation) {
+        self.operation = operation
+        pending.removeAll()
+        pending.shrink(to: 64 * 1024)
+        events = 0
+        isDone = false
+        hasFinishReason = false
+    }
+
+    /// Takes `bytes[range]`, the next piece of the body, and appends the events that it completes to `out`, with
+    /// `name` (a JSON string) as their model.
+    mutating func take(
+        _ bytes: [UInt8], _ range: Range<Int>, name: ByteBuffer, into out: ByteBuffer
+    ) throws(Failure) {
+        guard !isDone else { return }
+        if pending.isEmpty {
+            let used = try events(bytes, range, name, out)
+            pending.append(bytes, used..<range.upperBound)
+        } else {
+            pending.append(bytes, range)
+            guard pending.count <= Self.longestEvent else { throw .tooLong }
+            // Without a line end nothing is complete; a long event is so looked at once, not with every piece.
+            guard ByteSearch.first(ASCII.lineFeed, bytes, in: range) != nil else { return }
+            let used = try events(pending.storage, pending.readable, name, out)
+            pending.consume(used - pending.start)
+        }
+    }
+
+    /// The upstream's body has ended as its framing said. Completes what clients wait for.
+    mutating func end(name: ByteBuffer, into out: ByteBuffer) throws(Failure) {
+        if !isDone, !pending.isEmpty {
+            // The last event may lack its blank line.
+            pending.append("\n\n" as StaticString)
+            _ = try events(pending.storage, pending.readable, name, out)
+        }
+        if isDone { return }
+        if events == 0 { throw .empty }
+        guard hasFinishReason, operation != .response else { throw .cut }
+        out.append("data: [DONE]\n\n" as StaticString)
+        isDone = true
+    }
+
+    /// Passes on every event that is complete in `range`; answers where the first incomplete one begins.
+    private mutating func events(
+        _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
+    ) throws(Failure) -> Int {
+        var eventStart = range.lowerBound
+        var lineStart = eventStart
+        dataLines.removeAll(keepingCapacity: true)
+        while let lineEnd = ByteSearch.first(ASCII.lineFeed, bytes, in: lineStart..<range.upperBound) {
+            var textEnd = lineEnd
+            if textEnd > lineStart, bytes[textEnd - 1] == ASCII.carriageReturn { textEnd -= 1 }
+            if textEnd == lineStart {
+                try pass(bytes, eventStart..<lineEnd + 1, name, out)
+                if isDone { return range.upperBound }
+                eventStart = lineEnd + 1
+                dataLines.removeAll(keepingCapacity: true)
+            } else if bytes.holds("data:", at: lineStart) {
+                let space = lineStart + 5 < textEnd && bytes[lineStart + 5] == ASCII.space
+                dataLines.append(lineStart + (space ? 6 : 5)..<textEnd)
+            }
+            lineStart = lineEnd + 1
+        }
+        return eventStart
+    }
+
+    private mutating func pass(
+        _ bytes: [UInt8], _ event: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
+    ) throws(Failure) {
+        guard let first = dataLines.first else {
+            // A comment keeps a waiting client's connection alive; before the first event the head waits too.
+            if events > 0 { out.append(bytes, event) }
+            return
+        }
+        if dataLines.count > 1 {
+            // One value on several lines: a line end within JSON is white space, so one line says the same.
+            joined.removeAll()
+            joined.append("data: " as StaticString)
+            for line in dataLines {
+                joined.append(bytes, line)
+                joined.append(ASCII.space)
+            }
+            joined.append("\n\n" as StaticString)
+            return try passOne(joined.storage, joined.readable, data: 6..<joined.end - 3, name, out)
+        }
+        try passOne(bytes, event, data: first, name, out)
+    }
+
+    private mutating func passOne(
+        _ bytes: [UInt8], _ event: Range<Int>, data: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
+    ) throws(Failure) {
+        if data.count == 6, bytes.holds("[DONE]", at: data.lowerBound) {
+            isDone = true
+            if events > 0 { out.append("data: [DONE]\n\n" as StaticString) } else { throw .empty }
+            return
+        }
+        if data.isEmpty { return }
+        do throws(JSONError) {
+            try scanner.scanAll(bytes, data)
+        } catch {
+            throw .unparsable(reason: JSONError(kind: error.kind, offset: error.offset - data.lowerBound).message)
+        }
+        guard scanner.kind == .object else { throw .unparsable(reason: "an event that is no JSON object") }
+        if scanner.hasFinishReason { hasFinishReason = true }
+        let mark = out.count
+        var position = event.lowerBound
+        var hasChoices = false
+        var error: JSONScanner.Member?
+        var type: JSONScanner.Member?
+        for member in scanner.members {
+            switch member.key.count {
+            case 5 where bytes.holds("model", at: member.key.lowerBound) && member.kind == .string:
+                out.append(bytes, position..<member.value.lowerBound)
+                out.append(name.storage, name.readable)
+                position = member.value.upperBound
+            case 5 where bytes.holds("error", at: member.key.lowerBound) && member.kind != .null: error = member
+            case 4 where bytes.holds("type", at: member.key.lowerBound): type = member
+            case 7 where bytes.holds("choices", at: member.key.lowerBound): hasChoices = true
+            case 8 where bytes.holds("response", at: member.key.lowerBound) && member.kind == .object:
+                guard let model = JSONWalker.member("model", of: member.value, bytes), model.kind == .string else {
+                    continue
+                }
+                out.append(bytes, position..<model.range.lowerBound)
+                out.append(name.storage, name.readable)
+                position = model.range.upperBound
+            default: break
+            }
+        }
+        if let error, !hasChoices, type == nil || operation != .response {
+            out.truncate(to: out.start + mark)
+            throw .reported(message: UpstreamError.message(bytes, error.value, error.kind))
+        }
+        out.append(bytes, position..<event.upperBound)
+        events += 1
+        if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
+    }
+
+    /// Whether an event of the Responses API says that nothing follows it.
+    private static func isLast(_ bytes: [UInt8], _ type: Range<Int>) -> Bool {
+        let text = type.lowerBound + 1..<max(type.lowerBound + 1, type.upperBound - 1)
+        return ["response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"]
+            .contains { JSONWalker.isText(bytes, text, $0) }
+    }
+}
