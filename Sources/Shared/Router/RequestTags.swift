@@ -60,6 +60,9 @@ package struct RequestTags: Sendable {
         add(bytes, ASCII.trimmed(bytes, start..<range.upperBound), table)
     }
 
+    /// The first tag as the caller wrote it; empty without any.
+    package var firstText: ArraySlice<UInt8> { tags.first.map { texts[$0.text] } ?? [] }
+
     /// `['a', 'b']`, as the reference writes them in a refusal.
     package var description: String {
         "[\(tags.map { "'\(String(decoding: texts[$0.text], as: UTF8.self))'" }.joined(separator: ", "))]"

@@ -44,7 +44,8 @@ enum Endpoint: Equatable {
         }
     }
 
-    private static func path(_ bytes: [UInt8], _ target: Range<Int>) -> Range<Int> {
+    /// The path of a request target, without its query.
+    static func path(_ bytes: [UInt8], _ target: Range<Int>) -> Range<Int> {
         var start = target.lowerBound
         if bytes[start] != ASCII.slash {
             // absolute-form (RFC 9112 §3.2.2): the path begins at the third slash.

@@ -9,6 +9,7 @@ internal import Shared
     private let resolver: Resolver
     private let tls: TLSContext?
     private var idle: [UpstreamConnection] = []
+    private var isRetired = false
     private static let mostIdle = 2048
 
     init(_ origin: Origin, proxy: ProxyRules.Proxy?, resolver: Resolver, tls: TLSContext?) {
@@ -35,9 +36,15 @@ internal import Shared
     }
 
     func giveBack(_ connection: UpstreamConnection) {
-        guard connection.isReusable, idle.count < Self.mostIdle else { return connection.close() }
+        guard connection.isReusable, !isRetired, idle.count < Self.mostIdle else { return connection.close() }
         connection.idleSince = EventLoop.shared.now
         idle.append(connection)
+    }
+
+    /// Keeps no connection from now on: those under way are closed when they are given back.
+    func retire() {
+        isRetired = true
+        closeIdle(before: .never)
     }
 
     /// Closes what has been idle since before `limit`; all of it with `.never`.
@@ -172,7 +179,7 @@ internal import Shared
         tls = try TLSContext(settings)
         self.settings = settings
         for (key, pool) in pools where key.origin.isSecure {
-            pool.closeIdle(before: .never)
+            pool.retire()
             pools[key] = nil
         }
     }
@@ -189,7 +196,7 @@ internal import Shared
     /// Closes the idle connections to origins that no deployment names any more.
     func retire(except origins: Set<Origin>) {
         for (key, pool) in pools where !origins.contains(key.origin) {
-            pool.closeIdle(before: .never)
+            pool.retire()
             pools[key] = nil
         }
     }

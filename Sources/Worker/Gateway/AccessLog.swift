@@ -1,0 +1,140 @@
+internal import Shared
+
+/// One line per exchange: `{"ts":…,"event":"access",…}`, for standard output.
+///
+/// Bodies, keys and query strings never become part of it. Built from bytes, for it is written on the hot path.
+@Loop final class AccessLog {
+    /// What one exchange was, as far as it got.
+    struct Record {
+        var callID: ByteBuffer?
+        var method: Method = .other
+        var path: Range<Int> = 0..<0
+        var status = 0
+        var bytesSent = 0
+        var duration = TimeSpan(nanoseconds: 0)
+        var upstream = TimeSpan(nanoseconds: 0)
+        /// As asked for; empty where the request names none.
+        var model: ByteBuffer?
+        var deployment: String?
+        var reason: TagFilter.Reason?
+        var tags: RequestTags?
+        var retries = 0
+        var fallbacks = 0
+        var isStream = false
+        /// The type of the error that was answered.
+        var error: String?
+    }
+
+    private let line = ByteBuffer(capacity: 1024)
+    /// `{"ts":"2026-01-31T12:34:56` of the current second.
+    private var stamp: [UInt8] = []
+    private var second: Int64 = -1
+
+    /// Appends the line for `record` to `sink`; positions are those of `bytes`.
+    func write(_ record: Record, _ bytes: [UInt8], to sink: LineSink) {
+        line.removeAll()
+        appendTime()
+        line.append(",\"event\":\"access\",\"call_id\":" as StaticString)
+        append(record.callID)
+        line.append(",\"method\":\"" as StaticString)
+        line.append(record.method.name)
+        line.append("\",\"path\":" as StaticString)
+        append(bytes, record.path)
+        line.append(",\"status\":" as StaticString)
+        line.append(decimal: record.status)
+        line.append(",\"model\":" as StaticString)
+        append(record.model)
+        if let deployment = record.deployment {
+            line.append(",\"deployment\":" as StaticString)
+            line.append(json: deployment)
+        }
+        if let reason = record.reason {
+            line.append(",\"reason\":\"" as StaticString)
+            line.append(reason.rawValue)
+            line.append(ASCII.quote)
+        }
+        if let tags = record.tags, !tags.isEmpty {
+            line.append(",\"tags\":" as StaticString)
+            line.append(json: tags.description)
+        }
+        if record.isStream { line.append(",\"stream\":true" as StaticString) }
+        if record.retries > 0 { number(",\"retries\":", record.retries) }
+        if record.fallbacks > 0 { number(",\"fallbacks\":", record.fallbacks) }
+        if let error = record.error {
+            line.append(",\"error\":" as StaticString)
+            line.append(json: error)
+        }
+        number(",\"bytes\":", record.bytesSent)
+        line.append(",\"duration_ms\":" as StaticString)
+        line.append(milliseconds: record.duration)
+        line.append(",\"upstream_ms\":" as StaticString)
+        line.append(milliseconds: record.upstream)
+        line.append("}\n" as StaticString)
+        sink.append(line)
+    }
+
+    private func number(_ name: StaticString, _ value: Int) {
+        line.append(name)
+        line.append(decimal: value)
+    }
+
+    private func appendTime() {
+        let now = Clock.unixMilliseconds()
+        if now / 1000 != second {
+            second = now / 1000
+            stamp = Array("{\"ts\":\"\(Timestamp.text(second * 1000).dropLast(4))".utf8)
+        }
+        line.append(stamp)
+        let milliseconds = Int(now % 1000)
+        line.append(UInt8(0x30 + milliseconds / 100))
+        line.append(UInt8(0x30 + milliseconds / 10 % 10))
+        line.append(UInt8(0x30 + milliseconds % 10))
+        line.append("Z\"" as StaticString)
+    }
+
+    private func append(_ text: ByteBuffer?) {
+        guard let text, !text.isEmpty else { return line.append("null" as StaticString) }
+        append(text.storage, text.readable)
+    }
+
+    /// Plain text is copied; anything else is escaped.
+    private func append(_ bytes: [UInt8], _ range: Range<Int>) {
+        for index in range
+        where bytes[index] < 0x20 || bytes[index] >= 0x7F || bytes[index] == ASCII.quote
+            || bytes[index] == ASCII.backslash
+        {
+            return line.append(json: bytes, range)
+        }
+        line.append(ASCII.quote)
+        line.append(bytes, range)
+        line.append(ASCII.quote)
+    }
+}
+
+extension ByteBuffer {
+    /// Milliseconds with three digits behind the point.
+    func append(milliseconds span: TimeSpan) {
+        let microseconds = Int(max(0, span.nanoseconds) / 1000)
+        append(decimal: microseconds / 1000)
+        append(0x2E)
+        let rest = microseconds % 1000
+        append(UInt8(0x30 + rest / 100))
+        append(UInt8(0x30 + rest / 10 % 10))
+        append(UInt8(0x30 + rest % 10))
+    }
+}
+
+extension Method {
+    var name: StaticString {
+        switch self {
+        case .get: "GET"
+        case .head: "HEAD"
+        case .post: "POST"
+        case .put: "PUT"
+        case .delete: "DELETE"
+        case .options: "OPTIONS"
+        case .patch: "PATCH"
+        case .other: "OTHER"
+        }
+    }
+}

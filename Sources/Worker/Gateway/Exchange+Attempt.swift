@@ -1,0 +1,179 @@
+internal import Shared
+
+/// One attempt at a deployment: lends a connection, sends, reads the head of the answer, and has the body relayed.
+extension Exchange {
+    enum Outcome {
+        case answered
+        /// The client has left, or the process has to go.
+        case gone
+        /// No byte has left for the client: another deployment may still answer.
+        case failed(GatewayError, AttemptPlan.Failure)
+    }
+
+    /// Error bodies are read up to this size.
+    private static let longestError = 256 * 1024
+
+    func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome {
+        let deployment = generation.table.deployments[index]
+        if let text = deployment.mockResponse { return await answerMock(client, text) }
+        let bytes = client.input.storage
+        outbound.write(generation.blocks[index], deployment, operation, request, bytes, capture: capture)
+        let limit = timeLimit(client, deployment, generation.table.router)
+        let now = EventLoop.shared.now
+        upstreamBegun = now
+        defer { noteUpstreamIsDone() }
+        let deadline = now + limit
+        let pool = generation.pools[index]
+        var connection: UpstreamConnection?
+        do throws(UpstreamFailure) {
+            let connectLimit = now + .seconds(generation.configuration.process.connectTimeout)
+            connection = try await ask(pool, bytes, client, deadline, connectLimit)
+            guard let connection else { return .gone }
+            return try await take(client, connection, pool, deadline, limit)
+        } catch {
+            connection?.close()
+            return failed(error)
+        }
+    }
+
+    /// Sends the request and reads the head of the answer. A pooled connection that was closed before it saw the
+    /// request is replaced once, by a fresh one.
+    private func ask(
+        _ pool: UpstreamPool, _ bytes: [UInt8], _ client: ClientConnection, _ deadline: Instant, _ connectLimit: Instant
+    ) async throws(UpstreamFailure) -> UpstreamConnection {
+        var isFresh = false
+        while true {
+            let connection = try await pool.lease(
+                until: min(deadline, connectLimit), cancelledBy: client.cancellation, fresh: isFresh)
+            do throws(UpstreamFailure) {
+                try await connection.send(
+                    outbound.pieces, outbound.text.storage, bytes, [], until: deadline, cancelledBy: client.cancellation
+                )
+                try await connection.readHead(until: deadline, cancelledBy: client.cancellation)
+                return connection
+            } catch {
+                connection.close()
+                guard error == .stale, !isFresh else { throw error }
+                isFresh = true
+            }
+        }
+    }
+
+    /// Judges the head of an answer and relays what it begins.
+    private func take(
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
+        _ limit: TimeSpan
+    ) async throws(UpstreamFailure) -> Outcome {
+        let head = connection.head
+        ProviderFields.append(head, connection.input.storage, to: providerFields)
+        let status = head.status
+        guard (200..<300).contains(status) else {
+            retryAfter = Self.retryAfter(head, connection.input.storage)
+            if (300..<400).contains(status) {
+                connection.close()
+                return broken("it redirects (status \(status)), which a gateway must not follow with a key")
+            }
+            return try await takeError(client, connection, pool, deadline)
+        }
+        if request.isStream, operation != .embedding, Self.isEventStream(head, connection.input.storage) {
+            return try await relayEvents(client, connection, pool, limit)
+        }
+        return try await relayAnswer(client, connection, pool, deadline)
+    }
+
+    private func takeError(
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant
+    ) async throws(UpstreamFailure) -> Outcome {
+        let status = connection.head.status
+        let isEncoded = Self.isEncoded(connection.head, connection.input.storage)
+        connection.discardHead()
+        gathered.removeAll()
+        // What an upstream says about its failure is worth a short wait, not the whole limit.
+        let deadline = min(deadline, EventLoop.shared.now + .seconds(10))
+        do throws(UpstreamFailure) {
+            while gathered.count < Self.longestError {
+                if let piece = try connection.bufferedBody() {
+                    gathered.append(connection.input.storage, piece)
+                } else if connection.isComplete {
+                    break
+                } else {
+                    try await connection.receiveMore(until: deadline, cancelledBy: client.cancellation)
+                }
+            }
+        } catch {
+            if error == .cancelled { throw error }
+        }
+        if connection.isComplete { pool.giveBack(connection) } else { connection.close() }
+        let (message, code) =
+            isEncoded
+            ? (HTTPStatus.reason(status), "") : UpstreamError.read(gathered.storage, gathered.readable, status)
+        gathered.removeAll()
+        let error = GatewayError.upstreamStatus(status, message: message, code: code, group: modelText)
+        let kind = UpstreamError.className(status: status, message: message, code: code)
+        let isContent = kind == "ContextWindowExceededError" || kind == "ContentPolicyViolationError"
+        return .failed(error, isContent ? .refusedContent : .status(status))
+    }
+
+    // MARK: Failures
+
+    func failed(_ failure: UpstreamFailure) -> Outcome {
+        let trouble: GatewayError.UpstreamTrouble
+        switch failure {
+        case .cancelled: return .gone
+        case .deadline(let phase): trouble = .timeout(phase: phase.rawValue)
+        case .resolve, .connect, .tls, .proxy, .broken, .closedBeforeHead, .stale:
+            trouble = .unreachable(reason: failure.reason)
+        case .malformed, .closedWithinBody: trouble = .brokenAnswer(reason: failure.reason)
+        }
+        return .failed(.upstream(trouble, group: modelText), .noAnswer)
+    }
+
+    func broken(_ reason: String) -> Outcome {
+        .failed(.upstream(.brokenAnswer(reason: reason), group: modelText), .noAnswer)
+    }
+
+    // MARK: What the head says
+
+    /// Whether the answer is compressed although nobody asked for that; such a one is passed on as it is.
+    static func isEncoded(_ head: MessageHead, _ bytes: [UInt8]) -> Bool {
+        guard let coding = head.first(.contentEncoding), !coding.isEmpty else { return false }
+        return !ASCII.equalsIgnoringCase(bytes, coding, Token.identity)
+    }
+
+    /// An answer without a type counts as what was asked for.
+    private static func isEventStream(_ head: MessageHead, _ bytes: [UInt8]) -> Bool {
+        guard let type = head.first(.contentType) else { return true }
+        let end = min(type.upperBound, type.lowerBound + eventStream.count)
+        return ASCII.equalsIgnoringCase(bytes, type.lowerBound..<end, eventStream)
+    }
+
+    private static let eventStream = StaticString("text/event-stream").bytes
+
+    /// Seconds only; a date (RFC 9110 §10.2.3) is as if it were not there.
+    private static func retryAfter(_ head: MessageHead, _ bytes: [UInt8]) -> TimeSpan? {
+        guard let value = head.first(.retryAfter), let seconds = CompletionRequest.seconds(bytes, value) else {
+            return nil
+        }
+        return .seconds(seconds)
+    }
+
+    // MARK: Time
+
+    /// For a plain answer the time until it is complete, for a stream the longest silence. The request's own wish
+    /// counts before the deployment's, which counts before the router's.
+    private func timeLimit(_ client: ClientConnection, _ deployment: Deployment, _ router: RouterSettings) -> TimeSpan {
+        let bytes = client.input.storage
+        if request.isStream {
+            let wish =
+                request.streamTimeout
+                ?? client.head.first(.litellmStreamTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+                ?? deployment.streamTimeout
+            if let wish { return .seconds(wish) }
+        }
+        let wish =
+            request.timeout ?? client.head.first(.litellmTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+            ?? deployment.timeout
+        if let wish { return .seconds(wish) }
+        return .seconds((request.isStream ? router.streamTimeout : nil) ?? router.timeout ?? 600)
+    }
+}

@@ -1,0 +1,108 @@
+internal import Shared
+
+/// The head of every answer, and answers that tell of a failure.
+extension Exchange {
+    private static let identity = Array(
+        ("server: tagway/\(Product.version)\r\n" + "x-litellm-version: \(Product.referenceVersion)\r\n").utf8)
+    private static let allowOrigin = StaticString(
+        "access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"
+    ).bytes
+
+    /// Begins the head of an answer and writes what all answers carry.
+    func beginHead(_ client: ClientConnection, _ status: Int) {
+        self.status = status
+        let response = client.response
+        response.beginHead(status)
+        let head = response.buffer
+        head.append(Self.identity)
+        head.append(HeadFields.security)
+        // Fetch §3.3: a page of any origin may read the answer; the key is what protects it.
+        if client.head.first(.origin) != nil { head.append(Self.allowOrigin) }
+        head.append(field: "x-litellm-call-id", callID.storage, callID.readable)
+    }
+
+    /// Writes which deployment served, how, and what it said itself.
+    func appendAttempt(_ client: ClientConnection) {
+        let head = client.response.buffer
+        if !model.isEmpty {
+            head.append("x-litellm-model-group: " as StaticString)
+            head.append(fieldValue: model)
+            head.append(HeadBytes.lineEnd)
+        }
+        guard let deployment, let generation else { return }
+        head.append(generation.blocks[deployment].responseFields)
+        head.append(field: "x-litellm-attempted-retries", plan.retries)
+        head.append(field: "x-litellm-attempted-fallbacks", plan.fallbacks)
+        let total = EventLoop.shared.now - begun
+        head.append("x-litellm-response-duration-ms: " as StaticString)
+        head.append(milliseconds: total)
+        head.append("\r\nx-litellm-overhead-duration-ms: " as StaticString)
+        head.append(milliseconds: TimeSpan(nanoseconds: max(0, total.nanoseconds - upstreamTime.nanoseconds)))
+        head.append(HeadBytes.lineEnd)
+        head.append(providerFields.storage, providerFields.readable)
+    }
+
+    /// Answers with what `error` means, unless part of another answer has left.
+    func fail(_ client: ClientConnection, _ error: GatewayError) async {
+        let answer = error.answer
+        self.error = answer.type
+        guard !client.response.hasStarted else { return }
+        beginHead(client, answer.status)
+        let head = client.response.buffer
+        head.append(HeadFields.json)
+        appendAttempt(client)
+        switch error {
+        case .methodNotAllowed(let allow): head.append(field: "allow", allow)
+        // RFC 9110 §11.6.1: a 401 names the scheme.
+        case .credentials: head.append(field: "www-authenticate", "Bearer")
+        default: break
+        }
+        if let retryAfter { head.append(field: "retry-after", (retryAfter.milliseconds + 999) / 1000) }
+        gathered.removeAll()
+        Self.write(answer, error, into: gathered)
+        client.response.endHead(length: gathered.count)
+        try? await client.response.finish(with: gathered)
+    }
+
+    private static func write(_ answer: GatewayError.Answer, _ error: GatewayError, into buffer: ByteBuffer) {
+        var object = JSONObject(in: buffer)
+        switch error {
+        case .notFound, .methodNotAllowed, .noSuchModel:
+            object.member("detail", answer.message)
+        default:
+            object.key("error")
+            var inner = JSONObject(in: buffer)
+            inner.member("message", answer.message)
+            inner.member("type", answer.type)
+            inner.member("param", answer.param)
+            inner.member("code", String(answer.status))
+            inner.end()
+        }
+        object.end()
+    }
+
+    /// The event that ends a stream which cannot go on; a client tells by the missing `[DONE]` as well.
+    func appendErrorEvent(_ message: String) {
+        gathered.append("data: " as StaticString)
+        var object = JSONObject(in: gathered)
+        object.key("error")
+        var inner = JSONObject(in: gathered)
+        inner.member("message", message)
+        inner.member("type", nil)
+        inner.member("param", nil)
+        inner.member("code", "500")
+        inner.end()
+        object.end()
+        gathered.append("\n\n" as StaticString)
+    }
+}
+
+extension ByteBuffer {
+    /// Text of a client as it may stand in a field: what could end the line becomes a blank.
+    func append(fieldValue text: ByteBuffer) {
+        append(text.storage, text.readable)
+        for position in end - text.count..<end where storage[position] < 0x20 || storage[position] == 0x7F {
+            overwrite(ASCII.space, at: position)
+        }
+    }
+}

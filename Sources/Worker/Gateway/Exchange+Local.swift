@@ -1,0 +1,93 @@
+internal import Shared
+
+/// Answers that need no upstream: lists of models, probes, mocks.
+extension Exchange {
+    func answer(_ client: ClientConnection, _ endpoint: Endpoint) async {
+        do throws(GatewayError) {
+            guard let generation else { throw .draining }
+            switch endpoint {
+            case .inference: throw .notFound
+            case .notFound: throw .notFound
+            case .methodNotAllowed(let allow): throw .methodNotAllowed(allow: allow)
+            case .preflight: await answerPreflight(client)
+            case .live: await answer(client, 200) { $0.append(json: "I'm alive!") }
+            case .ready:
+                let isReady = gateway.isReady
+                await answer(client, isReady ? 200 : 503) { buffer in
+                    var object = JSONObject(in: buffer)
+                    object.member("status", isReady ? "healthy" : "draining")
+                    object.member("db", "Not connected")
+                    object.member("generation", Int(clamping: generation.number))
+                    object.end()
+                }
+            case .models:
+                try authorize(client, generation)
+                await answer(client, 200) { Catalog.models(generation.table, into: $0) }
+            case .model(let id):
+                try authorize(client, generation)
+                model.append(percentDecoding: client.input.storage, id)
+                let text = modelText
+                guard generation.table.visibleModels.contains(text) else { throw .noSuchModel(text) }
+                await answer(client, 200) { Catalog.model(text, into: $0) }
+            case .modelInfo:
+                try authorize(client, generation)
+                await answer(client, 200) { Catalog.info(generation.configuration, into: $0) }
+            case .health:
+                try authorize(client, generation)
+                let report = await HealthCheck(gateway, generation).run(cancelledBy: client.cancellation)
+                await answer(client, 200) { $0.append(report.storage, report.readable) }
+            }
+        } catch {
+            await fail(client, error)
+        }
+    }
+
+    private func answer(_ client: ClientConnection, _ status: Int, _ write: (ByteBuffer) -> Void) async {
+        gathered.removeAll()
+        write(gathered)
+        beginHead(client, status)
+        client.response.buffer.append(HeadFields.json)
+        client.response.endHead(length: gathered.count)
+        try? await client.response.finish(with: gathered)
+    }
+
+    /// Fetch §4.8: what a page of another origin may send.
+    private func answerPreflight(_ client: ClientConnection) async {
+        beginHead(client, 200)
+        let head = client.response.buffer
+        head.append(field: "access-control-allow-methods", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
+        if let wanted = client.head.first(.accessControlRequestHeaders) {
+            head.append(field: "access-control-allow-headers", client.input.storage, wanted)
+        }
+        head.append(field: "access-control-max-age", 600)
+        client.response.endHead(length: 0)
+        gathered.removeAll()
+        try? await client.response.finish(with: gathered)
+    }
+
+    /// The answer of a deployment that has one configured.
+    func answerMock(_ client: ClientConnection, _ text: String) async -> Outcome {
+        let id = String(decoding: callID.storage[callID.readable], as: UTF8.self)
+        let mock = MockAnswer(
+            operation: operation, text: text, name: name, id: id, created: Int(Clock.unixMilliseconds() / 1000),
+            inputs: request.inputs(client.input.storage))
+        gathered.removeAll()
+        do throws(StreamFailure) {
+            if request.isStream, operation != .embedding {
+                mock.events(into: gathered)
+                beginEvents(client)
+                try await client.response.finish(gathered.storage, gathered.readable)
+            } else {
+                mock.body(into: gathered)
+                beginHead(client, 200)
+                client.response.buffer.append(HeadFields.json)
+                appendAttempt(client)
+                client.response.endHead(length: gathered.count)
+                try await client.response.finish(with: gathered)
+            }
+            return .answered
+        } catch {
+            return .gone
+        }
+    }
+}

@@ -1,0 +1,295 @@
+internal import Shared
+
+/// The story of one request, top to bottom: who calls, what for, which deployment, attempts, answer.
+///
+/// Reused from request to request, so that a request allocates next to nothing. Its parts: the head of every answer
+/// is in `Exchange+Head`, one attempt at a deployment in `Exchange+Attempt`, the answers that need no deployment in
+/// `Exchange+Local`.
+@Loop final class Exchange {
+    unowned let gateway: Gateway
+    var generation: Generation?
+
+    // What the request asks for.
+    var operation = Endpoint.Operation.chat
+    var request = CompletionRequest()
+    var tags = RequestTags()
+    let callID = ByteBuffer(capacity: 64)
+    /// The model as asked for, and as a JSON string.
+    let model = ByteBuffer(capacity: 64)
+    let name = ByteBuffer(capacity: 64)
+    private var path: Range<Int>?
+    private var resolution: RoutingTable.Resolution?
+
+    // What was decided.
+    private var allowed: [Int32] = []
+    private var reason: TagFilter.Reason?
+    var plan = AttemptPlan()
+    /// The deployment of the latest attempt.
+    var deployment: Int?
+
+    // What came of it.
+    var outbound = OutboundRequest()
+    var body = Answer()
+    var events = EventStream()
+    /// Field lines of the upstream's answer, for the client.
+    let providerFields = ByteBuffer(capacity: 512)
+    /// How a compressed answer is to be read; empty for a plain one.
+    let encodingFields = ByteBuffer(capacity: 64)
+    /// What was received of a body, or is to be sent of one.
+    let gathered = ByteBuffer(capacity: 1024)
+    var status = 0
+    var error: String?
+    var retryAfter: TimeSpan?
+    var begun = Instant(nanoseconds: 0)
+    /// Since when an upstream has the word.
+    var upstreamBegun: Instant?
+    /// Time in which an upstream had the word.
+    var upstreamTime = TimeSpan(nanoseconds: 0)
+    private var place = WorkerBoard.untracked
+    private let pause = Waiter()
+
+    init(_ gateway: Gateway) {
+        self.gateway = gateway
+    }
+
+    /// How the request of a client is answered.
+    func answer(_ client: ClientConnection) async {
+        begin(client)
+        let bytes = client.input.storage
+        let endpoint = Endpoint(client.head.method, bytes, target: client.head.target)
+        if case .inference(let operation, let path) = endpoint {
+            self.operation = operation
+            self.path = path
+            do throws(GatewayError) {
+                try await serve(client)
+            } catch {
+                await fail(client, error)
+            }
+        } else {
+            await answer(client, endpoint)
+        }
+        end(client)
+    }
+
+    /// How a request is answered that could not be read.
+    func refuse(_ client: ClientConnection, _ refusal: RequestRefusal) async {
+        begin(client)
+        await fail(client, .refusal(refusal))
+        end(client)
+    }
+
+    private func serve(_ client: ClientConnection) async throws(GatewayError) {
+        guard let generation else { throw .draining }
+        try read(client, generation)
+        try choose(client, generation)
+        try await attempt(client, generation)
+    }
+
+    // MARK: What is asked
+
+    private func read(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
+        let bytes = client.input.storage
+        // The order of the reference: what cannot be read at all is told to everybody, the rest to callers only.
+        var wrong: GatewayError?
+        do throws(GatewayError) {
+            try request.read(bytes, client.body, operation)
+        } catch {
+            wrong = error
+        }
+        switch wrong {
+        case .invalidJSON(let reason)?: throw .invalidJSON(reason: reason)
+        case .notAnObject?: throw .notAnObject
+        default: break
+        }
+        try authorize(client, generation)
+        if let wrong { throw wrong }
+        takeModel(bytes)
+        tags.removeAll()
+        try request.addTags(bytes, header: client.head.first(.litellmTags), to: &tags, generation.table)
+    }
+
+    func authorize(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
+        do throws(Credentials.Refusal) {
+            try generation.credentials.check(client.head, client.input.storage)
+        } catch {
+            throw .credentials(error)
+        }
+    }
+
+    /// The model's name from the path, else from the body; empty where neither has one.
+    private func takeModel(_ bytes: [UInt8]) {
+        if let path {
+            model.append(percentDecoding: bytes, path)
+            name.append(json: model.storage, model.readable)
+        } else if let member = request.model, member.kind == .string {
+            name.append(bytes, member.value)
+            let text = member.value.lowerBound + 1..<member.value.upperBound - 1
+            if member.valueIsEscaped {
+                var plain: [UInt8] = []
+                JSONWalker.unescape(bytes, text, into: &plain)
+                model.append(plain)
+            } else {
+                model.append(bytes, text)
+            }
+        }
+    }
+
+    // MARK: Who may answer
+
+    private func choose(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
+        let table = generation.table
+        let bytes = client.input.storage
+        guard !model.isEmpty else { throw .unknownModel(modelText) }
+        guard let resolution = table.resolve(model.storage, model.readable) else {
+            if let reason = table.reasonLeftOut(model.storage, model.readable) {
+                throw .leftOut(model: modelText, reason: reason)
+            }
+            if model.storage[model.readable].contains(ASCII.comma) { throw .commaSeparatedModels }
+            throw .unknownModel(modelText)
+        }
+        self.resolution = resolution
+        reason = TagFilter.select(
+            table, resolution, tags, userAgent: client.head.first(.userAgent).map { bytes[$0] }, into: &allowed)
+        guard reason != nil else {
+            let status = table.router.semantics == .strict ? 403 : 401
+            throw .tagsRefused(model: modelText, tags: tags.description, status: status)
+        }
+        let retries =
+            request.numRetries
+            ?? client.head.first(.litellmNumRetries).flatMap { ASCII.decimal(bytes, $0) }
+            ?? allowed.lazy.compactMap { table.deployments[Int($0)].numRetries }.first
+            ?? table.router.numRetries
+        guard plan.begin(allowed, retries: min(retries, 1000), table) else {
+            let reasons = allowed.compactMap { table.deployments[Int($0)].unconfigured }
+            throw .unconfigured(model: modelText, reason: reasons.joined(separator: "; "))
+        }
+        describe(client)
+    }
+
+    var modelText: String { String(decoding: model.storage[model.readable], as: UTF8.self) }
+
+    // MARK: Attempts
+
+    /// Tries one deployment after the other until one has answered or the plan gives up.
+    private func attempt(_ client: ClientConnection, _ generation: Generation) async throws(GatewayError) {
+        let table = generation.table
+        while let index = plan.next(table, using: &gateway.random) {
+            deployment = index
+            providerFields.removeAll()
+            retryAfter = nil
+            switch await attempt(client, generation, index) {
+            case .answered: return
+            case .gone: return try checkGone(client)
+            case .failed(let error, let failure):
+                guard
+                    let delay = plan.failed(failure, retryAfter: retryAfter, table, using: &gateway.random)
+                else { throw error }
+                if delay.nanoseconds > 0 {
+                    let until = EventLoop.shared.now + delay
+                    if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
+                        return try checkGone(client)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The capture of a wildcard name.
+    var capture: ArraySlice<UInt8>? {
+        guard let capture = resolution?.capture else { return nil }
+        return model.storage[capture]
+    }
+
+    private func checkGone(_ client: ClientConnection) throws(GatewayError) {
+        if client.wasToldToFinish, !client.response.hasStarted { throw .draining }
+        error = client.wasToldToFinish ? "cut" : "client_closed_request"
+        if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
+    }
+
+    // MARK: Bookkeeping
+
+    private func begin(_ client: ClientConnection) {
+        generation = gateway.generation
+        begun = EventLoop.shared.now
+        path = nil
+        resolution = nil
+        deployment = nil
+        reason = nil
+        error = nil
+        retryAfter = nil
+        status = 0
+        upstreamTime = TimeSpan(nanoseconds: 0)
+        model.removeAll()
+        name.removeAll()
+        providerFields.removeAll()
+        callID.removeAll()
+        tags.removeAll()
+        CallID.append(
+            to: callID, sent: client.head.first(.litellmCallID), client.input.storage, using: &gateway.random)
+        place = gateway.board?.begin(id: callID.storage, callID.readable, now: begun) ?? WorkerBoard.untracked
+    }
+
+    private func describe(_ client: ClientConnection) {
+        guard let board = gateway.board else { return }
+        let tag = Array(tags.firstText)
+        board.describe(place, model: model.storage, model.readable, tag: tag, tag.startIndex..<tag.endIndex)
+    }
+
+    /// Tells the scoreboard how far the answer is.
+    func noteSent(_ client: ClientConnection) {
+        gateway.board?.sent(place, client.response.bytesSent)
+    }
+
+    private func end(_ client: ClientConnection) {
+        if let board = gateway.board {
+            if client.response.isComplete { board.flushed(place) }
+            board.end(place)
+        }
+        if let lines = gateway.accessLines, generation?.configuration.process.accessLog ?? true {
+            gateway.accessLog.write(record(client), client.input.storage, to: lines)
+        }
+        gathered.removeAll()
+        gathered.shrink(to: 64 * 1024)
+        generation = nil
+    }
+
+    private func record(_ client: ClientConnection) -> AccessLog.Record {
+        var record = AccessLog.Record()
+        record.callID = callID
+        record.method = client.head.method
+        record.path = Endpoint.path(client.input.storage, client.head.target)
+        record.status = status
+        record.bytesSent = client.response.bytesSent
+        record.duration = EventLoop.shared.now - begun
+        record.upstream = upstreamTime
+        record.model = model
+        if let deployment { record.deployment = generation?.table.deployments[deployment].id }
+        record.reason = reason
+        record.tags = tags
+        if deployment != nil {
+            record.retries = plan.retries
+            record.fallbacks = plan.fallbacks
+            record.isStream = request.isStream
+        }
+        record.error = error
+        return record
+    }
+}
+
+extension ByteBuffer {
+    /// Appends `bytes[range]` with percent-encoded bytes decoded (RFC 3986 §2.1); a stray `%` stands for itself.
+    func append(percentDecoding bytes: [UInt8], _ range: Range<Int>) {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            if bytes[position] == 0x25, position + 2 < range.upperBound, let high = ASCII.hexValue(bytes[position + 1]),
+                let low = ASCII.hexValue(bytes[position + 2])
+            {
+                append(high << 4 | low)
+                position += 3
+            } else {
+                append(bytes[position])
+                position += 1
+            }
+        }
+    }
+}

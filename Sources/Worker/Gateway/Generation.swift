@@ -1,0 +1,37 @@
+package import Shared
+
+/// One configuration in force, compiled. Immutable; an exchange keeps the one it began with.
+@Loop package final class Generation {
+    package let number: UInt64
+    package let configuration: Configuration
+    let table: RoutingTable
+    let blocks: [DeploymentBlocks]
+    let credentials: Credentials
+    let proxyRules: ProxyRules
+    /// By deployment; filled when the generation comes into force.
+    private(set) var pools: [UpstreamPool] = []
+    /// Counts those that are still alive; for the scoreboard.
+    var whenReleased: (@Sendable () -> Void)?
+
+    init(_ number: UInt64, _ configuration: Configuration) {
+        self.number = number
+        self.configuration = configuration
+        table = RoutingTable(configuration)
+        let rules = ProxyRules(configuration.process)
+        proxyRules = rules
+        blocks = configuration.deployments.map { DeploymentBlocks($0, rules.proxy(for: $0.origin)) }
+        credentials = Credentials(masterKey: configuration.general.masterKey.map { Array($0.reveal().utf8) })
+    }
+
+    func connect(_ pools: UpstreamPools) {
+        pools.retire(except: Set(configuration.deployments.map(\.origin)))
+        self.pools = configuration.deployments.map { pools.pool(for: $0.origin, proxyRules) }
+    }
+
+    deinit { whenReleased?() }
+}
+
+/// Why a worker cannot serve a configuration.
+package struct GenerationRefused: Error {
+    package let reason: String
+}

@@ -1,0 +1,238 @@
+internal import Shared
+
+/// Bodies on their way from an upstream to the client.
+extension Exchange {
+    /// Plain answers are gathered up to this size, and judged before a byte of them is sent.
+    private static let longestAnswer = 64 << 20
+
+    // MARK: Whole answers
+
+    /// Reads a whole answer, and sends it with the public model name.
+    func relayAnswer(
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant
+    ) async throws(UpstreamFailure) -> Outcome {
+        takeEncoding(connection)
+        let status = connection.head.status
+        guard let length = connection.announcedLength, length <= 1 << 20 else {
+            connection.discardHead()
+            try await gather(client, connection, deadline)
+            noteUpstreamIsDone()
+            let outcome = await send(client, status, gathered.storage, gathered.readable)
+            pool.giveBack(connection)
+            return outcome
+        }
+        let range = try await connection.readWhole(until: deadline, cancelledBy: client.cancellation)
+        noteUpstreamIsDone()
+        let outcome = await send(client, status, connection.input.storage, range)
+        connection.discardWhole()
+        pool.giveBack(connection)
+        return outcome
+    }
+
+    /// Of a compressed answer, which nobody asked for, the client has to be told how to read it.
+    private func takeEncoding(_ connection: UpstreamConnection) {
+        let head = connection.head
+        let bytes = connection.input.storage
+        encodingFields.removeAll()
+        guard Self.isEncoded(head, bytes), let coding = head.first(.contentEncoding) else { return }
+        encodingFields.append(field: "content-encoding", bytes, coding)
+        if let type = head.first(.contentType) { encodingFields.append(field: "content-type", bytes, type) }
+    }
+
+    private func gather(
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ deadline: Instant
+    ) async throws(UpstreamFailure) {
+        gathered.removeAll()
+        while true {
+            if let piece = try connection.bufferedBody() {
+                guard gathered.count + piece.count <= Self.longestAnswer else {
+                    throw .malformed(HTTPViolation(.bodyTooLarge, "the answer is larger than 64 MiB"))
+                }
+                gathered.append(connection.input.storage, piece)
+            } else if connection.isComplete {
+                return
+            } else {
+                try await connection.receiveMore(until: deadline, cancelledBy: client.cancellation)
+            }
+        }
+    }
+
+    private func send(
+        _ client: ClientConnection, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>
+    ) async -> Outcome {
+        do throws(Answer.Failure) {
+            if encodingFields.isEmpty {
+                try body.read(bytes, range, name: name, operation)
+            } else {
+                body.pass(range)
+            }
+        } catch {
+            switch error {
+            case .empty: return broken("it is empty")
+            case .invalid(let reason): return broken("it is no valid JSON: \(reason)")
+            case .reported(let message):
+                return .failed(.upstream(.errorInAnswer(message: message), group: modelText), .noAnswer)
+            }
+        }
+        beginHead(client, status)
+        let head = client.response.buffer
+        if encodingFields.isEmpty {
+            head.append(HeadFields.json)
+        } else {
+            head.append(encodingFields.storage, encodingFields.readable)
+        }
+        appendAttempt(client)
+        client.response.endHead(length: body.length)
+        do throws(StreamFailure) {
+            try await client.response.finish(with: bytes, name.storage, body.pieces)
+            return .answered
+        } catch {
+            return .gone
+        }
+    }
+
+    // MARK: Streams
+
+    /// Passes events on as they come. The head waits for the first one: until then another deployment may answer.
+    func relayEvents(
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ limit: TimeSpan
+    ) async throws(UpstreamFailure) -> Outcome {
+        connection.discardHead()
+        gathered.removeAll()
+        events.begin(operation)
+        let response = client.response
+        let failure: StreamEnd
+        do throws(StreamEnd) {
+            while true {
+                try takeEvents(connection)
+                if events.isDone || connection.isComplete { break }
+                if !gathered.isEmpty { try await sendEvents(client) }
+                do throws(UpstreamFailure) {
+                    try await connection.receiveMore(
+                        until: EventLoop.shared.now + limit, cancelledBy: client.cancellation)
+                } catch {
+                    throw .upstream(error)
+                }
+            }
+            if !events.isDone {
+                do throws(EventStream.Failure) {
+                    try events.end(name: name, into: gathered)
+                } catch {
+                    throw .events(error)
+                }
+            }
+            noteUpstreamIsDone()
+            if !response.hasStarted { beginEvents(client) }
+            do throws(StreamFailure) {
+                try await response.finish(gathered.storage, gathered.readable)
+            } catch {
+                connection.close()
+                return .gone
+            }
+            giveBack(connection, pool)
+            return .answered
+        } catch {
+            failure = error
+        }
+        connection.close()
+        return await end(client, failure)
+    }
+
+    private enum StreamEnd: Error {
+        case upstream(UpstreamFailure)
+        case events(EventStream.Failure)
+        case clientGone
+    }
+
+    /// Rewrites what has been received.
+    private func takeEvents(_ connection: UpstreamConnection) throws(StreamEnd) {
+        while !events.isDone, let piece = try received(connection) {
+            do throws(EventStream.Failure) {
+                try events.take(connection.input.storage, piece, name: name, into: gathered)
+            } catch {
+                throw .events(error)
+            }
+        }
+    }
+
+    private func received(_ connection: UpstreamConnection) throws(StreamEnd) -> Range<Int>? {
+        do throws(UpstreamFailure) {
+            return try connection.bufferedBody()
+        } catch {
+            throw .upstream(error)
+        }
+    }
+
+    private func sendEvents(_ client: ClientConnection) async throws(StreamEnd) {
+        if !client.response.hasStarted { beginEvents(client) }
+        do throws(StreamFailure) {
+            try await client.response.send(gathered.storage, gathered.readable)
+        } catch {
+            throw .clientGone
+        }
+        gathered.removeAll()
+        noteSent(client)
+    }
+
+    func beginEvents(_ client: ClientConnection) {
+        beginHead(client, 200)
+        client.response.buffer.append(HeadFields.eventStream)
+        appendAttempt(client)
+        client.response.endHeadOfStream()
+    }
+
+    /// How a stream ends that cannot go on: as an error of the attempt where nothing has left, else in its own format.
+    private func end(_ client: ClientConnection, _ failure: StreamEnd) async -> Outcome {
+        let outcome: Outcome
+        switch failure {
+        case .clientGone: return .gone
+        case .upstream(let failure): outcome = failed(failure)
+        case .events(.reported(let message)):
+            outcome = .failed(.upstream(.errorInAnswer(message: message), group: modelText), .noAnswer)
+        case .events(.unparsable(let reason)): outcome = broken("an event of the stream is no valid JSON: \(reason)")
+        case .events(.tooLong): outcome = broken("an event of the stream is longer than 16 MiB")
+        case .events(.cut): outcome = broken("the stream ended before the model had finished")
+        case .events(.empty): outcome = broken("the stream is empty")
+        }
+        guard client.response.hasStarted || !gathered.isEmpty else { return outcome }
+        let message: String
+        switch outcome {
+        case .gone:
+            guard client.wasToldToFinish else { return .gone }
+            message = GatewayError.draining.answer.message
+            error = "cut"
+        case .failed(let reason, _):
+            message = reason.answer.message
+            error = reason.answer.type
+        case .answered: return outcome
+        }
+        if !client.response.hasStarted { beginEvents(client) }
+        appendErrorEvent(message)
+        let sent: Void? = try? await client.response.finish(gathered.storage, gathered.readable)
+        return sent == nil ? .gone : .answered
+    }
+
+    /// The end of the framing often comes a moment after the last event.
+    private func giveBack(_ connection: UpstreamConnection, _ pool: UpstreamPool) {
+        if (try? connection.bufferedBody()) == nil, connection.isComplete { return pool.giveBack(connection) }
+        EventLoop.shared.start {
+            let deadline = EventLoop.shared.now + .seconds(1)
+            do throws(UpstreamFailure) {
+                while !connection.isComplete {
+                    if try connection.bufferedBody() == nil, !connection.isComplete {
+                        try await connection.receiveMore(until: deadline, cancelledBy: nil)
+                    }
+                }
+                pool.giveBack(connection)
+            } catch {
+                connection.close()
+            }
+        }
+    }
+
+    func noteUpstreamIsDone() {
+        guard let begun = upstreamBegun else { return }
+        upstreamTime.nanoseconds += (EventLoop.shared.now - begun).nanoseconds
+        upstreamBegun = nil
+    }
+}
