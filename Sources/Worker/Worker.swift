@@ -48,6 +48,8 @@ internal import Shared
     func start() {
         let board = board
         let accessLog = accessLog
+        gateway.board = board
+        gateway.accessLines = accessLog
         EventLoop.shared.eachTurn { now in
             board.beat(now)
             accessLog.flush()
