@@ -89,7 +89,7 @@ enum Endpoint: Equatable {
             let start = path.lowerBound + prefix.utf8CodeUnitCount
             for operation in Operation.allCases {
                 let end = path.upperBound - operation.path.utf8CodeUnitCount
-                if end > start, bytes.holds(operation.path, at: end) {
+                if end > start, bytes[start] != ASCII.slash, bytes.holds(operation.path, at: end) {
                     return .inference(operation, model: start..<end)
                 }
             }

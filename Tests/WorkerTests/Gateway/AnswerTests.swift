@@ -1,0 +1,80 @@
+import Testing
+
+@testable import Shared
+@testable import Worker
+
+@Suite struct AnswerTests {
+    private func rewrite(_ text: String, _ operation: Endpoint.Operation = .chat) throws -> String {
+        let bytes = Array("HEAD\(text)".utf8)
+        let name = buffer(#""gpt-4""#)
+        var answer = Answer()
+        try answer.read(bytes, 4..<bytes.count, name: name, operation)
+        var sent: [UInt8] = []
+        for piece in answer.pieces { sent += piece.source == 0 ? bytes[piece.range] : name.storage[piece.range] }
+        #expect(sent.count == answer.length)
+        return String(decoding: sent, as: UTF8.self)
+    }
+
+    @Test func carriesThePublicName() throws {
+        #expect(
+            try rewrite(#" {"id":"1","model" : "gpt-4o-2024","choices":[{"model":"x"}]} "#)
+                == #" {"id":"1","model" : "gpt-4","choices":[{"model":"x"}]} "#)
+        #expect(try rewrite(#"{"object":"list"}"#) == #"{"object":"list"}"#)
+        #expect(try rewrite(#"{"model":null}"#) == #"{"model":null}"#)
+    }
+
+    @Test func anErrorWithinIsAFailure() {
+        #expect(throws: Answer.Failure.reported(message: "no")) { try rewrite(#"{"error":{"message":"no"}}"#) }
+        #expect(throws: Answer.Failure.reported(message: "no")) { try rewrite(#"{"error":"no"}"#) }
+    }
+
+    @Test func aFailedResponseIsAnAnswer() throws {
+        let text = #"{"id":"resp_1","status":"failed","error":{"message":"no"}}"#
+        #expect(try rewrite(text, .response) == text)
+    }
+
+    @Test(arguments: ["", "   ", "not json", "{\"a\":", "[1]", "{\"a\":1} x"])
+    func whatIsNoObjectIsAFailure(_ text: String) {
+        #expect(throws: Answer.Failure.self) { try rewrite(text) }
+    }
+
+    @Test(arguments: Endpoint.Operation.allCases)
+    func mocksAreValid(_ operation: Endpoint.Operation) throws {
+        let mock = MockAnswer(
+            operation: operation, text: "a \"quote\"\n", name: buffer("\"m\""), id: "1", created: 7, inputs: 2)
+        let body = ByteBuffer(capacity: 16)
+        mock.body(into: body)
+        let text = string(body)
+        #expect(try rewrite(text, operation) == text.replacing("\"m\"", with: "\"gpt-4\"", maxReplacements: 1))
+        guard operation != .embedding else { return }
+        let events = ByteBuffer(capacity: 16)
+        mock.events(into: events)
+        var stream = EventStream()
+        stream.begin(operation)
+        let out = ByteBuffer(capacity: 16)
+        try stream.take(events.storage, events.readable, name: buffer("\"m\""), into: out)
+        #expect(stream.isDone)
+        #expect(string(out) == string(events))
+    }
+}
+
+@Suite struct UpstreamErrorTests {
+    @Test(arguments: [
+        (#"{"error":{"message":"m","code":"c"}}"#, "m", "c"), (#"{"error":"m"}"#, "m", ""),
+        (#" {"message":"m"}"#, "m", ""), (#"{"detail":"m"}"#, "m", ""), ("plain", "plain", ""), ("", "Bad Gateway", ""),
+        (#"{"error":{"code":3}}"#, #"{"code":3}"#, ""), (#"{"error":null,"message":"a\nb"}"#, "a\nb", ""),
+    ])
+    func readsWhatUpstreamsSay(_ body: String, _ message: String, _ code: String) {
+        let bytes = Array(body.utf8)
+        let read = UpstreamError.read(bytes, 0..<bytes.count, 502)
+        #expect(read.message == message)
+        #expect(read.code == code)
+    }
+
+    @Test func wordsOfAMessageNeverChangeTheStatus() {
+        for message in ["No deployments available", "Not allowed to access model due to tags configuration", "429"] {
+            let answer = GatewayError.upstreamStatus(500, message: message, code: "", group: "g").answer
+            #expect(answer.status == 500)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import Testing
+
+@testable import Shared
+@testable import Worker
+
+@Suite struct EventStreamTests {
+    private static var name: ByteBuffer { buffer("\"gpt-4\"") }
+
+    struct Run: Equatable {
+        var text = ""
+        var failure: EventStream.Failure?
+        var isDone = false
+    }
+
+    /// Feeds `text` in pieces of `size` bytes, then its end.
+    private static func run(_ text: String, _ size: Int, _ operation: Endpoint.Operation = .chat) -> Run {
+        let bytes = Array(text.utf8)
+        let out = ByteBuffer(capacity: 16)
+        var stream = EventStream()
+        stream.begin(operation)
+        var run = Run()
+        do throws(EventStream.Failure) {
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                try stream.take(bytes, start..<min(start + size, bytes.count), name: name, into: out)
+            }
+            try stream.end(name: name, into: out)
+        } catch {
+            run.failure = error
+        }
+        run.text = string(out)
+        run.isDone = stream.isDone
+        return run
+    }
+
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var sent: String
+        var expected: String
+        var failure: EventStream.Failure?
+        var operation = Endpoint.Operation.chat
+    }
+
+    private static let finished = #"{"model":"m","choices":[{"index":0,"finish_reason":"stop"}]}"#
+    private static let finishedOut = #"{"model":"gpt-4","choices":[{"index":0,"finish_reason":"stop"}]}"#
+
+    static let cases: [Case] = [
+        Case(
+            testDescription: "each event gets the public name",
+            sent:
+                "data: {\"id\":\"1\",\"model\":\"m\",\"x\":{\"model\":\"m\"}}\n\ndata: \(finished)\n\ndata: [DONE]\n\n",
+            expected:
+                "data: {\"id\":\"1\",\"model\":\"gpt-4\",\"x\":{\"model\":\"m\"}}\n\ndata: \(finishedOut)\n\ndata: [DONE]\n\n"
+        ),
+        Case(
+            testDescription: "a forgotten [DONE] is added",
+            sent: "data: \(finished)\n\n", expected: "data: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "the last event may lack its blank line",
+            sent: "data: \(finished)\n\ndata: [DONE]", expected: "data: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "what follows [DONE] is dropped",
+            sent: "data: \(finished)\n\ndata: [DONE]\n\ndata: {\"a\":1}\n\n",
+            expected: "data: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "an end without a finish reason is a cut",
+            sent: "data: {\"a\":1}\n\n", expected: "data: {\"a\":1}\n\n", failure: .cut),
+        Case(testDescription: "an empty stream is a failure", sent: "", expected: "", failure: .empty),
+        Case(
+            testDescription: "[DONE] alone is an empty stream", sent: "data: [DONE]\n\n", expected: "", failure: .empty),
+        Case(
+            testDescription: "carriage returns and no space behind the colon",
+            sent: "data:{\"model\":\"m\"}\r\n\r\ndata: \(finished)\r\n\r\ndata: [DONE]\r\n\r\n",
+            expected: "data:{\"model\":\"gpt-4\"}\r\n\r\ndata: \(finishedOut)\r\n\r\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "other lines of an event are kept, comments before the first event are not",
+            sent: ": hello\n\nevent: x\nid: 7\ndata: \(finished)\n\n: ping\n\ndata: [DONE]\n\n",
+            expected: "event: x\nid: 7\ndata: \(finishedOut)\n\n: ping\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "data on several lines is joined",
+            sent: "data: {\"model\":\ndata: \"m\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
+            expected:
+                "data: {\"model\": \"gpt-4\",\"choices\":[{\"finish_reason\":\"stop\"}]} \n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "an event that is no JSON ends the stream",
+            sent: "data: \(finished)\n\ndata: {\"a\":\n\n", expected: "data: \(finishedOut)\n\n",
+            failure: .unparsable(reason: "the text ends too early at byte 5")),
+        Case(
+            testDescription: "an error event ends the stream",
+            sent: "data: {\"a\":1}\n\ndata: {\"model\":\"m\",\"error\":{\"message\":\"too much\"}}\n\n",
+            expected: "data: {\"a\":1}\n\n", failure: .reported(message: "too much")),
+        Case(
+            testDescription: "a null error is none",
+            sent: "data: {\"error\":null,\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
+            expected: "data: {\"error\":null,\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "a response is complete with its last event and has no [DONE]",
+            sent:
+                "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"m\"}}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"model\":\"m\",\"error\":null}}\n\n",
+            expected:
+                "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"gpt-4\"}}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"model\":\"gpt-4\",\"error\":null}}\n\n",
+            operation: .response),
+        Case(
+            testDescription: "a response that just ends is cut",
+            sent: "data: {\"type\":\"response.created\",\"response\":{}}\n\n",
+            expected: "data: {\"type\":\"response.created\",\"response\":{}}\n\n", failure: .cut, operation: .response),
+    ]
+
+    @Test(arguments: cases)
+    func rewritesHoweverItIsCut(_ c: Case) {
+        for size in [1, 2, 3, 7, 64, 100_000] {
+            let run = Self.run(c.sent, size, c.operation)
+            #expect(run.text == c.expected, "in pieces of \(size)")
+            #expect(run.failure == c.failure, "in pieces of \(size)")
+        }
+    }
+
+    @Test func boundsOneEvent() {
+        let line = [UInt8](repeating: 0x61, count: 1 << 20)
+        var stream = EventStream()
+        stream.begin(.chat)
+        let out = ByteBuffer(capacity: 16)
+        #expect(throws: EventStream.Failure.tooLong) {
+            for _ in 0..<20 { try stream.take(line, line.startIndex..<line.endIndex, name: Self.name, into: out) }
+        }
+    }
+}
+
+func buffer(_ text: String) -> ByteBuffer {
+    let buffer = ByteBuffer(capacity: 16)
+    buffer.append(text)
+    return buffer
+}
+
+func string(_ buffer: ByteBuffer) -> String {
+    String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
+}
