@@ -12,6 +12,18 @@ package struct Problem: Sendable, Equatable, CustomStringConvertible {
     /// `check` may not.
     package var isConfined = false
 
+    package init(
+        severity: Severity, position: Position, path: String, message: String, hint: String? = nil,
+        isConfined: Bool = false
+    ) {
+        self.severity = severity
+        self.position = position
+        self.path = path
+        self.message = message
+        self.hint = hint
+        self.isConfined = isConfined
+    }
+
     /// `config.yaml:14:9: error: model_list[2].litellm_params.tags: expected a list of strings (write tags: ["x"])`
     package var description: String {
         let place = "\(position.file):\(position.line):\(position.column)"

@@ -5,6 +5,12 @@ package struct Position: Sendable, Equatable {
     package var file: String
     package var line: Int
     package var column: Int
+
+    package init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
 }
 
 /// A YAML node with the place it was read at.
