@@ -1,0 +1,240 @@
+internal import Shared
+internal import Worker
+
+/// What the command line asks for. Pure.
+enum Command: Equatable {
+    case serve(ServeOptions)
+    /// Internal: started by a supervisor.
+    case worker(WorkerMain.Arguments)
+    case check(CheckOptions)
+    case control(ControlOptions)
+    case version
+    case help(Help.Topic)
+}
+
+struct ServeOptions: Equatable {
+    var config = ""
+    /// Empty: 127.0.0.1.
+    var hosts: [String] = []
+    var port: UInt16 = 4000
+    /// Nil: what the configuration says.
+    var workers: WorkerCount?
+    var isStrict = false
+    var environmentFile: String?
+    var runDirectory: String?
+}
+
+enum WorkerCount: Equatable {
+    /// One for each processor that this process may use.
+    case automatic
+    case exactly(Int)
+}
+
+struct CheckOptions: Equatable {
+    var config = ""
+    var isStrict = false
+    var environmentFile: String?
+}
+
+struct ControlOptions: Equatable {
+    enum Action: String, CaseIterable {
+        case status, reload, stop
+    }
+
+    var action = Action.status
+    /// Whether to wait for the result and answer it as the exit status.
+    var waits = false
+    var isJSON = false
+    var port: UInt16 = 4000
+    var runDirectory: String?
+}
+
+/// A command line that says nothing we know.
+struct UsageError: Error, Equatable {
+    let message: String
+    var hint: String?
+    var topic = Help.Topic.general
+}
+
+extension Command {
+    private static let names = ["serve", "check", "ctl", "version", "help"]
+
+    /// `arguments` without the name of the program.
+    init(_ arguments: [String]) throws(UsageError) {
+        guard let name = arguments.first else {
+            throw UsageError(message: "what should be done?", hint: "tagway serve --config FILE")
+        }
+        var flags = Flags(Array(arguments.dropFirst()))
+        switch name {
+        case "serve": self = try Self.serve(&flags)
+        case "worker": self = .worker(try Self.worker(&flags))
+        case "check": self = try Self.check(&flags)
+        case "ctl": self = try Self.control(&flags)
+        case "version", "--version", "-V": self = .version
+        case "help", "--help", "-h":
+            self = .help(flags.next().flatMap(Help.Topic.init) ?? .general)
+        default:
+            if name.hasPrefix("-") {
+                throw UsageError(message: "a command comes first, not \(name)", hint: "tagway serve --config FILE")
+            }
+            let nearest = NearestWord.of(name, among: Self.names)
+            throw UsageError(message: "unknown command \(name)", hint: nearest.map { "did you mean `tagway \($0)`?" })
+        }
+    }
+
+    private static func serve(_ flags: inout Flags) throws(UsageError) -> Command {
+        let known = [
+            "--config", "--host", "--port", "--workers", "--num_workers", "--strict-config", "--env-file", "--run-dir",
+            "--help",
+        ]
+        var options = ServeOptions()
+        while let name = flags.next() {
+            switch name {
+            case "--config", "-c": options.config = try flags.value(.serve)
+            case "--host": options.hosts += try flags.value(.serve).split(separator: ",").map(String.init)
+            case "--port", "-p": options.port = try flags.port(.serve)
+            case "--workers", "--num_workers": options.workers = try flags.workers(.serve)
+            case "--strict-config": options.isStrict = true
+            case "--env-file": options.environmentFile = try flags.value(.serve)
+            case "--run-dir": options.runDirectory = try flags.value(.serve)
+            case "--help", "-h": return .help(.serve)
+            default: throw unknown(name, known, .serve)
+            }
+            try flags.expectUsed(.serve)
+        }
+        guard !options.config.isEmpty else {
+            throw UsageError(message: "serve needs --config FILE", topic: .serve)
+        }
+        return .serve(options)
+    }
+
+    private static func check(_ flags: inout Flags) throws(UsageError) -> Command {
+        let known = ["--config", "--strict-config", "--env-file", "--help"]
+        var options = CheckOptions()
+        while let name = flags.next() {
+            switch name {
+            case "--config", "-c": options.config = try flags.value(.check)
+            case "--strict-config": options.isStrict = true
+            case "--env-file": options.environmentFile = try flags.value(.check)
+            case "--help", "-h": return .help(.check)
+            default:
+                guard !name.hasPrefix("-"), options.config.isEmpty else { throw unknown(name, known, .check) }
+                options.config = name
+            }
+            try flags.expectUsed(.check)
+        }
+        guard !options.config.isEmpty else { throw UsageError(message: "check needs a file", topic: .check) }
+        return .check(options)
+    }
+
+    private static func control(_ flags: inout Flags) throws(UsageError) -> Command {
+        let known = ["--wait", "--json", "--port", "--run-dir", "--help"]
+        var options = ControlOptions()
+        var action: ControlOptions.Action?
+        while let name = flags.next() {
+            switch name {
+            case "--wait": options.waits = true
+            case "--json": options.isJSON = true
+            case "--port", "-p": options.port = try flags.port(.control)
+            case "--run-dir": options.runDirectory = try flags.value(.control)
+            case "--help", "-h": return .help(.control)
+            default:
+                guard !name.hasPrefix("-"), action == nil else { throw unknown(name, known, .control) }
+                guard let known = ControlOptions.Action(rawValue: name) else {
+                    let nearest = NearestWord.of(name, among: ControlOptions.Action.allCases.map(\.rawValue))
+                    throw UsageError(
+                        message: "unknown action \(name)", hint: nearest.map { "did you mean `tagway ctl \($0)`?" },
+                        topic: .control)
+                }
+                action = known
+            }
+            try flags.expectUsed(.control)
+        }
+        guard let action else {
+            throw UsageError(message: "ctl needs an action: status, reload or stop", topic: .control)
+        }
+        options.action = action
+        return .control(options)
+    }
+
+    private static func worker(_ flags: inout Flags) throws(UsageError) -> WorkerMain.Arguments {
+        var numbers: [String: Int] = [:]
+        while let name = flags.next() {
+            numbers[name] = try flags.integer(.general, in: 0...Int(Int32.max))
+        }
+        guard let parent = numbers["--parent"], let slot = numbers["--slot"],
+            let incarnation = numbers["--incarnation"], let block = numbers["--block"],
+            let listeners = numbers["--listeners"], listeners < 1024
+        else { throw UsageError(message: "a worker is started by `tagway serve` only") }
+        return WorkerMain.Arguments(
+            parent: Int32(parent), slot: slot, incarnation: incarnation, block: block, listeners: listeners)
+    }
+
+    private static func unknown(_ name: String, _ known: [String], _ topic: Help.Topic) -> UsageError {
+        guard name.hasPrefix("-") else { return UsageError(message: "unexpected argument \(name)", topic: topic) }
+        let nearest = NearestWord.of(name, among: known)
+        return UsageError(
+            message: "unknown option \(name)", hint: nearest.map { "did you mean `\($0)`?" }, topic: topic)
+    }
+}
+
+/// The words behind a command, one after the other: `--name value` and `--name=value` alike.
+private struct Flags {
+    private var words: ArraySlice<String>
+    private var name = ""
+    private var attached: String?
+
+    init(_ words: [String]) {
+        self.words = words[...]
+    }
+
+    mutating func next() -> String? {
+        guard let word = words.popFirst() else { return nil }
+        attached = nil
+        name = word
+        if word.hasPrefix("--"), let equals = word.firstIndex(of: "=") {
+            name = String(word[..<equals])
+            attached = String(word[word.index(after: equals)...])
+        }
+        return name
+    }
+
+    mutating func value(_ topic: Help.Topic) throws(UsageError) -> String {
+        let value = attached ?? words.popFirst()
+        attached = nil
+        guard let value, !value.isEmpty else { throw UsageError(message: "\(name) needs a value", topic: topic) }
+        return value
+    }
+
+    mutating func integer(_ topic: Help.Topic, in range: ClosedRange<Int>) throws(UsageError) -> Int {
+        let text = try value(topic)
+        guard let number = Int(text), range.contains(number) else {
+            throw UsageError(
+                message: "\(name) needs a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)",
+                topic: topic)
+        }
+        return number
+    }
+
+    mutating func port(_ topic: Help.Topic) throws(UsageError) -> UInt16 {
+        UInt16(try integer(topic, in: 0...65535))
+    }
+
+    mutating func workers(_ topic: Help.Topic) throws(UsageError) -> WorkerCount {
+        if attached == "auto" || attached == nil && words.first == "auto" {
+            _ = try value(topic)
+            return .automatic
+        }
+        return .exactly(try integer(topic, in: 1...WorkerCount.most))
+    }
+
+    /// A value attached to an option that takes none.
+    mutating func expectUsed(_ topic: Help.Topic) throws(UsageError) {
+        guard attached == nil else { throw UsageError(message: "\(name) takes no value", topic: topic) }
+    }
+}
+
+extension WorkerCount {
+    /// Leaves half of the scoreboard to workers that drain.
+    static let most = Scoreboard.mostWorkers / 2
+}

@@ -1,0 +1,40 @@
+internal import Shared
+
+/// `tagway check`: says everything that is wrong with a configuration, and whether it could be served.
+enum Check {
+    static func run(_ options: CheckOptions) -> Int32 {
+        let source = ConfigurationSource(
+            path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict)
+        let loaded = source.load()
+        let (text, code) = report(loaded, isStrict: options.isStrict)
+        StandardStream.output.write(text)
+        return code
+    }
+
+    /// What is printed, and the exit status. Pure.
+    static func report(_ loaded: ConfigurationSource.Loaded, isStrict: Bool) -> (text: String, code: Int32) {
+        let decoded = loaded.decoded
+        var lines = decoded.problems.map(\.description)
+        var errors = decoded.problems.count { $0.severity == .error }
+        var warnings = decoded.problems.count - errors
+        // Where it will listen is not known here, so what loopback may do is taken for granted.
+        switch MasterKeyRule.judge(decoded.configuration.general, isLoopback: true, environment: loaded.environment) {
+        case .fine: break
+        case .warning(let text):
+            lines.append("warning: \(text)")
+            warnings += 1
+        case .refused(let text):
+            lines.append("error: \(text)")
+            errors += 1
+        }
+        let isGood = errors == 0 && (warnings == 0 || !isStrict)
+        let models = Set(decoded.configuration.deployments.map(\.modelName)).count
+        let verdict = isGood ? "fine" : "cannot be served"
+        lines.append(
+            "\(verdict): \(count(decoded.configuration.deployments.count, "deployment")) in "
+                + "\(count(models, "model group")), \(count(errors, "error")), \(count(warnings, "warning"))")
+        return (lines.map { $0 + "\n" }.joined(), isGood ? ExitCode.done : ExitCode.configuration)
+    }
+
+    private static func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
+}

@@ -1,0 +1,83 @@
+/// The texts of `tagway help`.
+enum Help {
+    enum Topic: String, Equatable {
+        case general
+        case serve
+        case check
+        case control = "ctl"
+    }
+
+    static func text(_ topic: Topic) -> String {
+        switch topic {
+        case .general: general
+        case .serve: serve
+        case .check: check
+        case .control: control
+        }
+    }
+
+    private static let general = """
+        Tagway, a gateway for language models with routing by tags.
+
+        usage: tagway <command> [options]
+
+          serve     serve a configuration: one supervisor, one worker per processor
+          check     say everything that is wrong with a configuration
+          ctl       ask a running supervisor: status, reload, stop
+          version   print the version
+          help      print this, or `tagway help <command>`
+
+        `tagway <command> --help` lists the options of a command.
+
+        """
+
+    private static let serve = """
+        usage: tagway serve --config FILE [options]
+
+          -c, --config FILE     the configuration (YAML)
+              --host ADDRESS    where to listen: an IPv4 or IPv6 address, `localhost`, or `*` for every address;
+                                may be given several times; default 127.0.0.1
+          -p, --port PORT       default 4000; 0 lets the kernel choose
+              --workers N       worker processes, or `auto` for one per usable processor (also --num_workers);
+                                default: what the configuration says, else auto
+              --strict-config   take every warning about the configuration for an error
+              --env-file FILE   NAME=value lines that os.environ/NAME refers to, before the environment
+              --run-dir DIR     for the lock and the control socket; default $RUNTIME_DIRECTORY,
+                                else $XDG_RUNTIME_DIR/tagway/PORT, else /tmp/tagway-UID/PORT
+
+        signals: HUP reloads the configuration, TERM and INT stop when all requests have ended (again: now),
+        QUIT stops at once, TTIN and TTOU start and end a worker.
+
+        exit status: 0 stopped, 8 stopped with requests cut, 64 usage, 69 address in use, 70 workers cannot start,
+        71 the system refused, 73 already running, 77 permission, 78 configuration.
+
+        """
+
+    private static let check = """
+        usage: tagway check FILE [options]
+
+        Prints every problem with file:line:column and a hint.
+
+              --strict-config   take every warning for an error
+              --env-file FILE   NAME=value lines that os.environ/NAME refers to, before the environment
+
+        exit status: 0 the configuration can be served, 78 it cannot, 64 usage.
+
+        """
+
+    private static let control = """
+        usage: tagway ctl <action> [options]
+
+          status           state, generation and workers of the supervisor
+          reload           read the configuration again
+          stop             end when all requests have ended
+
+              --wait       until the reload or the stop is done; its result is the exit status
+              --json       print the answer as JSON
+          -p, --port PORT  the supervisor that serves this port, default 4000
+              --run-dir D  the supervisor with this run directory
+
+        exit status: 0 done, 1 refused or failed, 64 usage, 69 no supervisor, 75 no answer in time.
+
+        """
+}

@@ -1,0 +1,116 @@
+internal import Shared
+
+/// The listening sockets: bound once, kept for the supervisor's whole life, lent to every worker.
+///
+/// One socket per address, shared by all workers, so that a worker's death or hang never strands a connection in a
+/// queue of its own. It carries SO_REUSEPORT, for a later binary or another socket beside it; that this would also
+/// let a second supervisor of the same user in is what `probe` is for.
+struct ListenerSet {
+    struct Listener {
+        let address: SocketAddress
+        let socket: DescriptorBox
+    }
+
+    private(set) var listeners: [Listener] = []
+    /// Addresses of this machine that could not be used, though every address was asked for.
+    private(set) var skipped: [String] = []
+
+    /// What the kernel keeps of connections that nobody has accepted yet, if net.core.somaxconn allows.
+    static let backlog: Int32 = 4096
+
+    struct BindError: Error, Equatable {
+        let address: String
+        let error: SystemError
+
+        static let inUse: Int32 = 98
+        static let denied: Int32 = 13
+
+        var message: String {
+            switch error.code {
+            case Self.inUse: "\(address) is in use by another process"
+            case Self.denied: "no permission to listen on \(address)"
+            default: "cannot listen on \(address): \(error)"
+            }
+        }
+
+        var exitCode: Int32 { error.code == Self.denied ? ExitCode.permission : ExitCode.unavailable }
+    }
+
+    /// The addresses that `--host` words stand for. Nil for a word that is no address. Pure.
+    static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
+        let words: [String] =
+            switch host {
+            case "*": ["0.0.0.0", "::"]
+            case "localhost": ["127.0.0.1", "::1"]
+            default: [host]
+            }
+        var addresses: [SocketAddress] = []
+        for word in words {
+            guard let address = SocketAddress(host: word, port: port) else { return nil }
+            addresses.append(address)
+        }
+        return addresses
+    }
+
+    /// Binds one socket for each address. Where port 0 asks the kernel to choose, all get the same port.
+    ///
+    /// An IPv6 address that stands for a word (`*`, `localhost`) is left out on a machine without IPv6.
+    init(binding hosts: [[SocketAddress]]) throws(BindError) {
+        var chosen: UInt16 = 0
+        for addresses in hosts {
+            for (index, wanted) in addresses.enumerated() {
+                let address = wanted.port == 0 ? wanted.with(port: chosen) : wanted
+                do throws(SystemError) {
+                    let listener = try Self.bind(address)
+                    chosen = listener.address.port ?? chosen
+                    listeners.append(listener)
+                } catch {
+                    guard index > 0, Self.noSuchFamily.contains(error.code) else {
+                        throw BindError(address: "\(address)", error: error)
+                    }
+                    skipped.append("\(address)")
+                }
+            }
+        }
+    }
+
+    /// EAFNOSUPPORT, EADDRNOTAVAIL.
+    private static let noSuchFamily: Set<Int32> = [97, 99]
+
+    private static func bind(_ address: SocketAddress) throws(SystemError) -> Listener {
+        try probe(address)
+        let socket = try Socket.stream(for: address)
+        try Socket.set(.reuseAddress, to: 1, on: socket.number)
+        try Socket.set(.reusePort, to: 1, on: socket.number)
+        if case .ipv6 = address { try Socket.set(.onlyIPv6, to: 1, on: socket.number) }
+        try Socket.bind(socket, to: address)
+        try Socket.listen(socket, backlog: backlog)
+        return Listener(address: try Socket.localAddress(socket.number), socket: DescriptorBox(socket))
+    }
+
+    /// Fails with EADDRINUSE when anybody listens there: without SO_REUSEPORT nobody is let in beside another.
+    private static func probe(_ address: SocketAddress) throws(SystemError) {
+        guard address.port != 0 else { return }
+        let socket = try Socket.stream(for: address)
+        try Socket.set(.reuseAddress, to: 1, on: socket.number)
+        if case .ipv6 = address { try Socket.set(.onlyIPv6, to: 1, on: socket.number) }
+        try Socket.bind(socket, to: address)
+    }
+
+    var isLoopback: Bool { listeners.allSatisfy { $0.address.isLoopback } }
+
+    var port: UInt16 { listeners.first?.address.port ?? 0 }
+
+    /// Lets go of all sockets; the workers' copies live on.
+    mutating func close() {
+        listeners = []
+    }
+
+    /// What the kernel allows at most, where that is less than `backlog`; listen(2).
+    static func smallerBacklog() -> Int? {
+        guard case .success(let bytes) = File.read("/proc/sys/net/core/somaxconn", limit: 64) else { return nil }
+        let digits = bytes.prefix { ASCII.isDigit($0) }
+        guard let most = Int(String(decoding: digits, as: UTF8.self)), most < backlog else { return nil }
+        return most
+    }
+}

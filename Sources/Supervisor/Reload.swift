@@ -1,0 +1,43 @@
+internal import Shared
+
+/// Whether a configuration that was just read may come into force. Pure: asked at start and at every reload.
+enum ConfigurationVerdict {
+    /// Says the same as the one in force.
+    case unchanged
+    /// Nothing changes; `reasons` are for the operator.
+    case refused([String])
+    /// To be offered to the workers, in the form in which they get it.
+    case candidate(Configuration, encoded: [UInt8])
+
+    enum Occasion: Equatable {
+        case start
+        /// With the one in force, encoded.
+        case reload([UInt8])
+    }
+
+    /// `warnings` are what has to be said beyond the problems of the file.
+    static func judge(
+        _ loaded: ConfigurationSource.Loaded, _ occasion: Occasion, isStrict: Bool, isLoopback: Bool
+    ) -> (verdict: ConfigurationVerdict, warnings: [String]) {
+        let decoded = loaded.decoded
+        let isUsable =
+            occasion == .start ? decoded.isUsableAtStart(strict: isStrict) : decoded.isAcceptable(strict: isStrict)
+        var reasons: [String] = []
+        if !isUsable {
+            reasons = decoded.problems.filter { isStrict || $0.severity == .error }.map(\.description)
+        }
+        var warnings: [String] = []
+        switch MasterKeyRule.judge(
+            decoded.configuration.general, isLoopback: isLoopback, environment: loaded.environment)
+        {
+        case .fine: break
+        case .warning(let text) where isStrict: reasons.append(text)
+        case .warning(let text): warnings.append(text)
+        case .refused(let text): reasons.append(text)
+        }
+        guard reasons.isEmpty else { return (.refused(reasons), warnings) }
+        let encoded = decoded.configuration.encoded()
+        if case .reload(encoded) = occasion { return (.unchanged, warnings) }
+        return (.candidate(decoded.configuration, encoded: encoded), warnings)
+    }
+}
