@@ -56,6 +56,11 @@ package enum File {
         _ = unsafe unlink(path)
     }
 
+    /// Who may use a file; chmod(2).
+    package static func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
+        guard unsafe chmod(path, mode) == 0 else { throw .last("chmod") }
+    }
+
     /// Makes a directory for this user alone, and those above it. One that exists already must be ours.
     package static func makePrivateDirectory(_ path: String) throws(SystemError) {
         var parent = ""
