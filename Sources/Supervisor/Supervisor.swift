@@ -11,6 +11,7 @@ final class Supervisor {
     private let log: SupervisorLog
     private let signals: SignalDescriptor
     private let runDirectory: RunDirectory
+    private let control: ControlServer
     private let scoreboard: Scoreboard
     private let manager: ServiceManager
     private let isLoopback: Bool
@@ -26,6 +27,9 @@ final class Supervisor {
     private var encoded: [UInt8]
     private var lastGeneration: UInt64 = 1
     private var reloads = ReloadQueue()
+    /// Clients of the control socket that wait for the reload of that number, and for the end.
+    private var waitingForReload: [(client: Int, reload: Int)] = []
+    private var waitingForEnd: [Int] = []
     private var events: [Fleet.Event] = []
     private var isPerforming = false
     private var stopBegun: Instant?
@@ -45,8 +49,10 @@ final class Supervisor {
 
     private enum Token {
         static let signals: UInt64 = 0
-        /// And the number of a worker.
+        static let control: UInt64 = 1
+        /// And the number of a worker, or of a client of the control socket.
         static let worker: UInt64 = 1 << 32
+        static let client: UInt64 = 1 << 48
     }
 
     /// The role `serve`, from start to end; answers the exit status.
@@ -96,6 +102,8 @@ final class Supervisor {
                 try Self.takeDirectory(options, listeners.port, environment)
             }
         do throws(SystemError) {
+            control = try ControlServer(at: RunDirectory.controlSocket(in: runDirectory.path))
+            try epoll.add(control.number, .readable, token: Token.control)
             files[1] = try SealedBytes.make(named: "generation-1", encoded)
         } catch {
             throw StartFailure(ExitCode.system, error.description)
@@ -168,21 +176,28 @@ final class Supervisor {
             let count = epoll.wait(milliseconds: waitingTime())
             for index in 0..<count {
                 let token = epoll.event(index).token
-                if token == Token.signals {
-                    readSignals()
-                } else {
-                    read(Int(token - Token.worker))
+                switch token {
+                case Token.signals: readSignals()
+                case Token.control: acceptControl()
+                case Token.client...: readControl(Int(token - Token.client))
+                default: read(Int(token - Token.worker))
                 }
             }
             handle(.clock)
             keepHouse()
         }
-        log.stopped(begun: stopBegun, code: exitCode ?? ExitCode.failed, cut: fleet.cut)
-        return exitCode ?? ExitCode.failed
+        let code = exitCode ?? ExitCode.failed
+        log.stopped(begun: stopBegun, code: code, cut: fleet.cut)
+        for client in waitingForEnd {
+            control.answer(client, ControlAnswer(exit: code, text: "stopped, \(fleet.cut) requests cut\n"))
+        }
+        control.remove()
+        return code
     }
 
     private func waitingTime() -> Int32 {
-        let deadline = min(fleet.nextDeadline, nextProgress, nextSignOfLife)
+        var deadline = min(fleet.nextDeadline, nextProgress, nextSignOfLife)
+        if control.hasClients { deadline = min(deadline, Clock.now() + .seconds(1)) }
         guard deadline != .never else { return -1 }
         let wait = deadline - Clock.now()
         // Rounded up: waking before the deadline would only mean waiting again.
@@ -191,6 +206,7 @@ final class Supervisor {
 
     private func keepHouse() {
         let now = Clock.now()
+        if control.hasClients { control.closeIdle(now: now) }
         if nextSignOfLife <= now, let interval = manager.watchdogInterval {
             nextSignOfLife = now + interval
             manager.alive()
@@ -254,7 +270,7 @@ final class Supervisor {
             case .wouldBlock: return
             case .end:
                 epoll.remove(process.channel.number)
-                return handle(.broke(id, "its channel ended"))
+                return handle(.broke(id, nil))
             case .broken(let reason):
                 epoll.remove(process.channel.number)
                 return handle(.broke(id, "broke the protocol: \(reason)"))
@@ -347,9 +363,12 @@ final class Supervisor {
     // MARK: Reload
 
     /// Reads the configuration again, now or after the reload under way: requests that come meanwhile are one.
-    private func reload(_ trigger: String) {
-        guard reloads.ask(trigger).begins else { return }
-        beginReload()
+    @discardableResult
+    private func reload(_ trigger: String, for client: Int? = nil) -> Int {
+        let (id, begins) = reloads.ask(trigger)
+        if let client { waitingForReload.append((client, id)) }
+        if begins { beginReload() }
+        return id
     }
 
     private func beginReload() {
@@ -394,9 +413,77 @@ final class Supervisor {
         files = files.filter { $0.key == fleet.generation }
         guard let finished = reloads.finish(result, generation: fleet.generation) else { return }
         log.reloaded(finished)
+        for waiting in waitingForReload where waiting.reload <= finished.id {
+            control.answer(waiting.client, finished.answer)
+        }
+        waitingForReload.removeAll { $0.reload <= finished.id }
         if !fleet.isStopping {
             manager.ready(finished.failure.map { "reload failed: \($0); still \(status)" } ?? status)
         }
         if reloads.current != nil { beginReload() }
+    }
+
+    // MARK: Control
+
+    private func acceptControl() {
+        for client in control.accept(now: Clock.now()) {
+            guard let number = control.descriptor(of: client) else { continue }
+            try? epoll.add(number, .readable, token: Token.client + UInt64(client))
+        }
+    }
+
+    private func readControl(_ client: Int) {
+        for line in control.read(client, now: Clock.now()) {
+            guard let request = ControlRequest(line) else {
+                control.answer(client, ControlAnswer(exit: ExitCode.usage, text: "this is no request\n"))
+                continue
+            }
+            answer(request, client)
+        }
+    }
+
+    private func answer(_ request: ControlRequest, _ client: Int) {
+        switch request.action {
+        case .status:
+            let report = report()
+            control.answer(client, ControlAnswer(text: report.text, data: report.json))
+        case .reload where fleet.isStopping:
+            control.answer(client, ControlAnswer(exit: ExitCode.refused, text: "stopping\n"))
+        case .reload where request.waits:
+            control.promise(client)
+            reload("ctl", for: client)
+        case .reload:
+            let id = reload("ctl")
+            control.answer(client, ControlAnswer(text: "reload \(id) begun\n"))
+        case .stop:
+            if request.waits {
+                control.promise(client)
+                waitingForEnd.append(client)
+            } else {
+                control.answer(client, ControlAnswer(text: "stopping\n"))
+            }
+            stop("ctl")
+        }
+    }
+
+    private func report() -> StatusReport {
+        let now = Clock.now()
+        let state =
+            fleet.isStopping
+            ? "stopping"
+            : !fleet.hasStarted
+                ? "starting" : fleet.isReloading ? "reloading" : fleet.isDegraded ? "degraded" : "ready"
+        let workers = fleet.sorted.map { worker in
+            let process = processes[worker.id]
+            let figures = process.map { scoreboard.figures(of: $0.block) } ?? WorkerFigures()
+            return StatusReport.Worker(
+                slot: worker.slot, incarnation: worker.incarnation, process: process?.child.id ?? 0,
+                state: worker.phase.rawValue, generation: worker.generation, uptime: now - worker.startedAt,
+                deaths: fleet.deaths(of: worker.slot), figures: figures, silence: now - figures.heartbeat)
+        }
+        return StatusReport(
+            state: state, version: Main.version, process: CurrentProcess.id, config: source.path,
+            uptime: now - startedAt, generation: fleet.generation, wanted: fleet.size, ready: fleet.readyCount,
+            listeners: listeners.listeners.map { "\($0.address)" }, workers: workers, lastReload: reloads.last)
     }
 }

@@ -57,8 +57,8 @@ struct Fleet {
     enum Event {
         case start(workers: Int, generation: UInt64)
         case said(Int, ControlMessage)
-        /// The channel ended or carries nonsense.
-        case broke(Int, String)
+        /// The channel ended, or carries nonsense for the reason given.
+        case broke(Int, String?)
         /// `lost` requests were under way when it ended.
         case exited(Int, ExitStatus, lost: Int)
         case couldNotSpawn(Int, String)
