@@ -18,7 +18,7 @@ struct EventStream {
     }
 
     /// Bytes of one event, beyond which no upstream is believed.
-    static let longestEvent = 16 << 20
+    let longestEvent: Int
 
     private var scanner = JSONScanner()
     private let pending = ByteBuffer(capacity: 1024)
@@ -30,6 +30,10 @@ struct EventStream {
     /// Whether the end was announced: `[DONE]`, or the last event of a response.
     private(set) var isDone = false
     private var hasFinishReason = false
+
+    init(longestEvent: Int = 16 << 20) {
+        self.longestEvent = longestEvent
+    }
 
     mutating func begin(_ operation: Endpoint.Operation) {
         self.operation = operation
@@ -51,7 +55,7 @@ struct EventStream {
             pending.append(bytes, used..<range.upperBound)
         } else {
             pending.append(bytes, range)
-            guard pending.count <= Self.longestEvent else { throw .tooLong }
+            guard pending.count <= longestEvent else { throw .tooLong }
             // Without a line end nothing is complete; a long event is so looked at once, not with every piece.
             guard ByteSearch.first(ASCII.lineFeed, bytes, in: range) != nil else { return }
             let used = try events(pending.storage, pending.readable, name, out)
