@@ -59,6 +59,8 @@ package struct JSONScanner: Sendable {
     package private(set) var kind = Kind.null
     /// Whether some object three levels down (a choice of an answer) has a `finish_reason` that is not null.
     package private(set) var hasFinishReason = false
+    /// Whether there is white space between tokens.
+    package private(set) var hasWhiteSpace = false
     private var depth = 0
 
     private let maximumDepth: Int
@@ -89,6 +91,7 @@ package struct JSONScanner: Sendable {
         members.removeAll(keepingCapacity: true)
         kind = .null
         hasFinishReason = false
+        hasWhiteSpace = false
         depth = 0
         state = .value
         hasBegun = false
@@ -171,7 +174,9 @@ package struct JSONScanner: Sendable {
                 position += 1
                 if byte == ASCII.colon {
                     state = .value
-                } else if !Self.isSpace(byte) {
+                } else if Self.isSpace(byte) {
+                    hasWhiteSpace = true
+                } else {
                     throw JSONError(kind: .unexpected, offset: position - 1 + offset)
                 }
             case .commaOrEnd:
@@ -180,7 +185,9 @@ package struct JSONScanner: Sendable {
                     state = isInObject ? .key : .value
                 } else if byte == (isInObject ? 0x7D : 0x5D) {
                     closeLevel(at: position + offset)
-                } else if !Self.isSpace(byte) {
+                } else if Self.isSpace(byte) {
+                    hasWhiteSpace = true
+                } else {
                     throw JSONError(kind: .unexpected, offset: position - 1 + offset)
                 }
             case .key, .keyOrEnd:
@@ -189,12 +196,18 @@ package struct JSONScanner: Sendable {
                     beginString(at: position + offset, isKey: true)
                 } else if byte == 0x7D, state == .keyOrEnd {
                     closeLevel(at: position + offset)
-                } else if !Self.isSpace(byte) {
+                } else if Self.isSpace(byte) {
+                    hasWhiteSpace = true
+                } else {
                     throw JSONError(kind: .unexpected, offset: position - 1 + offset)
                 }
             case .value, .valueOrEnd:
                 position += 1
-                if !Self.isSpace(byte) { try beginValue(byte, position - 1 + offset) }
+                if Self.isSpace(byte) {
+                    hasWhiteSpace = true
+                } else {
+                    try beginValue(byte, position - 1 + offset)
+                }
             case .literal:
                 let text = Self.literals[Int(literal.rawValue)]
                 guard byte == text[matched] else { throw JSONError(kind: .literal, offset: position + offset) }

@@ -12,6 +12,23 @@ extension ByteBuffer {
         append(json: String(decoding: bytes[range], as: UTF8.self))
     }
 
+    /// Appends a JSON text that was found valid without the white space between its tokens.
+    package func append(compacting bytes: [UInt8], _ range: Range<Int>) {
+        var isInString = false
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let byte = bytes[position]
+            if isInString, byte == ASCII.backslash {
+                append(bytes, position..<min(position + 2, range.upperBound))
+                position += 2
+                continue
+            }
+            if byte == ASCII.quote { isInString.toggle() }
+            if isInString || byte > ASCII.space { append(byte) }
+            position += 1
+        }
+    }
+
     private func append(jsonByte byte: UInt8) {
         switch byte {
         case ASCII.quote, ASCII.backslash:

@@ -23,6 +23,7 @@ struct EventStream {
     private var scanner = JSONScanner()
     private let pending = ByteBuffer(capacity: 1024)
     private let joined = ByteBuffer(capacity: 64)
+    private let compacted = ByteBuffer(capacity: 64)
     private var dataLines: [Range<Int>] = []
     private var operation = Endpoint.Operation.chat
     /// Events with data that were passed on.
@@ -138,6 +139,16 @@ struct EventStream {
             throw .unparsable(reason: JSONError(kind: error.kind, offset: error.offset - data.lowerBound).message)
         }
         guard scanner.kind == .object else { throw .unparsable(reason: "an event that is no JSON object") }
+        if scanner.hasWhiteSpace {
+            // One form for all upstreams, the one that the reference writes: clients search events as text.
+            compacted.removeAll()
+            compacted.append(bytes, event.lowerBound..<data.lowerBound)
+            let start = compacted.end
+            compacted.append(compacting: bytes, data)
+            let end = compacted.end
+            compacted.append(bytes, data.upperBound..<event.upperBound)
+            return try passOne(compacted.storage, compacted.readable, data: start..<end, name, out)
+        }
         if scanner.hasFinishReason { hasFinishReason = true }
         let mark = out.count
         var position = event.lowerBound

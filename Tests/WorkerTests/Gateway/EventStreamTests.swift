@@ -79,7 +79,12 @@ import Testing
             testDescription: "data on several lines is joined",
             sent: "data: {\"model\":\ndata: \"m\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
             expected:
-                "data: {\"model\": \"gpt-4\",\"choices\":[{\"finish_reason\":\"stop\"}]} \n\ndata: [DONE]\n\n"),
+                "data: {\"model\":\"gpt-4\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "white space between tokens is left out, within strings it stays",
+            sent: "id: 1\ndata: {\"a\" : \"x \\\" y\", \"choices\": [ {\"finish_reason\": \"stop\" } ] }\n\n",
+            expected:
+                "id: 1\ndata: {\"a\":\"x \\\" y\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"),
         Case(
             testDescription: "an event that is no JSON ends the stream",
             sent: "data: \(finished)\n\ndata: {\"a\":\n\n", expected: "data: \(finishedOut)\n\n",
