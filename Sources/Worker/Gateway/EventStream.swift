@@ -118,8 +118,10 @@ struct EventStream {
                 joined.append(bytes, line)
                 joined.append(ASCII.space)
             }
+            let end = joined.end - 1
+            joined.truncate(to: end)
             joined.append("\n\n" as StaticString)
-            return try passOne(joined.storage, joined.readable, data: 6..<joined.end - 3, name, out)
+            return try passOne(joined.storage, joined.readable, data: 6..<end, name, out)
         }
         try passOne(bytes, event, data: first, name, out)
     }
