@@ -12,6 +12,12 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+/// Release builds: one optimisation over all modules, and no run-time checks for overlapping access. Debug builds,
+/// which the tests run, make those checks.
+let fast: [SwiftSetting] = [
+    .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
+]
+
 /// The tests speak to processes through Foundation, which is not annotated for strict memory safety.
 let strictTests: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -31,13 +37,13 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", path: "Sources/Worker/TLS/COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "Shared", dependencies: ["CLinux", "CYAML"], exclude: ["Linux/CLinux", "Config/CYAML"],
-            swiftSettings: strict),
+            swiftSettings: strict + fast),
         .target(
             name: "Worker", dependencies: ["Shared", "COpenSSL"], exclude: ["TLS/COpenSSL"],
-            swiftSettings: strict),
+            swiftSettings: strict + fast),
         .executableTarget(
             name: "tagway", dependencies: ["Shared", "Worker"], path: "Sources/Supervisor",
-            swiftSettings: strict),
+            swiftSettings: strict + fast),
         .executableTarget(
             name: "mock-upstream", dependencies: ["Shared"], path: "Tests/MockUpstream", swiftSettings: strict),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: strictTests),

@@ -1,8 +1,8 @@
 /// Finds bytes that matter among many that do not.
 ///
-/// Reads 32 bytes at a time without a bounds check each; every load lies within a range that was checked against
-/// the span once, before the loop. Checked byte by byte, prose is scanned at 0.9 GB/s on the reference machine,
-/// this way at more than 10 GB/s (`JSONScannerBenchmark`).
+/// Looks at 32 bytes at a time, as four words of eight, without a bounds check each; every load lies within a range
+/// that was checked against the span once, before the loop. Words, because comparing vectors of bytes is not
+/// compiled to vector instructions for the x86-64 baseline: 0.02 GB/s that way, 6 GB/s this way, on plain text.
 package enum ByteSearch {
     /// The first position from `start` on that holds a quote, a backslash, a control character or a byte beyond
     /// ASCII; `end` if there is none. What lies before it is the plain inside of a JSON string.
@@ -10,11 +10,15 @@ package enum ByteSearch {
     static func endOfPlainText(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
         precondition(start >= 0 && start <= end && end <= bytes.count, "range outside of the bytes")
         let raw = unsafe bytes.bytes
+        let ones = SIMD4<UInt64>(repeating: 0x0101_0101_0101_0101)
         var position = start
         while end - position >= 32 {
-            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD32<UInt8>.self)
-            let special = (block .== 0x22) .| (block .== 0x5C) .| (block .< 0x20) .| (block .>= 0x80)
-            if any(special) { break }
+            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self)
+            let quotes = block ^ (ones &* 0x22)
+            let backslashes = block ^ (ones &* 0x5C)
+            let zeroes = ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+            let marks = zeroes | ((block &- ones &* 0x20) & ~block) | block
+            if (marks[0] | marks[1] | marks[2] | marks[3]) & 0x8080_8080_8080_8080 != 0 { break }
             position += 32
         }
         while end - position >= 8 {
@@ -51,9 +55,12 @@ package enum ByteSearch {
         let raw = unsafe bytes.bytes
         let ones: UInt64 = 0x0101_0101_0101_0101
         var position = start
+        let all = SIMD4<UInt64>(repeating: ones)
+        let wanted = all &* UInt64(byte)
         while end - position >= 32 {
-            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD32<UInt8>.self)
-            if any(block .== byte) { break }
+            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self) ^ wanted
+            let marks = (block &- all) & ~block
+            if (marks[0] | marks[1] | marks[2] | marks[3]) & 0x8080_8080_8080_8080 != 0 { break }
             position += 32
         }
         while end - position >= 8 {
