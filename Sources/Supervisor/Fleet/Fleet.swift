@@ -144,6 +144,12 @@ struct Fleet {
 
     func deaths(of slot: Int) -> Int { slots[slot]?.deaths.count ?? 0 }
 
+    /// Whether a slot has a worker that is not on its way out, or will get one.
+    func isCaredFor(_ slot: Int) -> Bool {
+        slots[slot]?.respawnAt != nil
+            || workers.values.contains { $0.slot == slot && $0.incarnation == slots[slot]?.incarnations }
+    }
+
     /// When something has to happen even if no event comes.
     var nextDeadline: Instant {
         var earliest = hasStarted || isStopping ? Instant.never : startedAt + timing.start
