@@ -77,14 +77,15 @@ package import Shared
         var deadline = EventLoop.shared.now + (isIdle ? settings.idleTimeout : settings.headerTimeout)
         while true {
             if !input.isEmpty {
+                // Before it is parsed: a request that comes whole is no idle connection while it is answered.
+                if isIdle {
+                    isIdle = false
+                    deadline = EventLoop.shared.now + settings.headerTimeout
+                }
                 do throws(HTTPViolation) {
                     if try parser.read(input.storage, input.readable, into: &head) { return }
                 } catch {
                     throw .refuse(.violation(error))
-                }
-                if isIdle {
-                    isIdle = false
-                    deadline = EventLoop.shared.now + settings.headerTimeout
                 }
             }
             let count: Int
