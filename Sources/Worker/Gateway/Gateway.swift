@@ -21,7 +21,8 @@ package import Shared
     /// Builds a generation beside the one in force, without an effect on traffic. Throws a reason for the operator.
     package func prepare(_ number: UInt64, _ configuration: Configuration) throws(GenerationRefused) -> Generation {
         do throws(StreamFailure) {
-            _ = try TLSContext(configuration.tls)
+            // Reading the trust store takes tens of milliseconds, in which nothing else is served.
+            if configuration.tls != generation?.configuration.tls { _ = try TLSContext(configuration.tls) }
         } catch {
             throw GenerationRefused(reason: "TLS cannot be set up: \(error)")
         }
