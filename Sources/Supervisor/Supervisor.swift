@@ -286,10 +286,11 @@ final class Supervisor {
             // Its last words come first.
             read(worker.id)
             epoll.remove(worker.channel.number)
-            var lost = 0
+            // What it cut itself it has counted; what it could not count is still on the scoreboard.
+            var lost = scoreboard.figures(of: worker.block).cut
             if status != .code(ExitCode.done), status != .code(ExitCode.cut) {
                 let requests = scoreboard.requestsInFlight(of: worker.block).filter { $0.phase != .flushed }
-                lost = requests.count
+                lost = max(lost, requests.count)
                 log.lost(requests, worker, now: Clock.now())
             }
             processes[worker.id] = nil

@@ -59,7 +59,7 @@ struct Fleet {
         case said(Int, ControlMessage)
         /// The channel ended, or carries nonsense for the reason given.
         case broke(Int, String?)
-        /// `lost` requests were under way when it ended.
+        /// `lost` requests were cut, or under way when it ended.
         case exited(Int, ExitStatus, lost: Int)
         case couldNotSpawn(Int, String)
         case reload(generation: UInt64)
@@ -121,7 +121,7 @@ struct Fleet {
     private(set) var generation: UInt64 = 0
     private(set) var hasStarted = false
     private(set) var isStopping = false
-    /// Workers that left with requests cut, or were lost with some.
+    /// Requests that did not end by themselves while their worker left.
     private(set) var cut = 0
     private var isHurried = false
     private var exitCode: Int32?
@@ -333,13 +333,7 @@ struct Fleet {
     private mutating func exited(_ id: Int, _ status: ExitStatus, _ lost: Int, _ now: Instant) {
         guard let worker = workers.removeValue(forKey: id) else { return }
         let isExpected = worker.phase == .draining && (status == .code(0) || status == .code(ExitCode.cut))
-        if isStopping || worker.phase == .draining {
-            switch status {
-            case .code(0): break
-            case .code(ExitCode.cut): cut += 1
-            default: cut += lost
-            }
-        }
+        if isStopping || worker.phase == .draining { cut += lost }
         var nextTry: TimeSpan?
         if !isStopping, isNewest(worker) { nextTry = plan(worker, now) }
         actions.append(
