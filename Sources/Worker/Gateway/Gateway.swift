@@ -20,19 +20,20 @@ package import Shared
 
     /// Builds a generation beside the one in force, without an effect on traffic. Throws a reason for the operator.
     package func prepare(_ number: UInt64, _ configuration: Configuration) throws(GenerationRefused) -> Generation {
+        let next = Generation(number, configuration)
+        // Reading the trust store takes tens of milliseconds, in which nothing else is served: once, if at all.
+        guard configuration.tls != generation?.configuration.tls else { return next }
         do throws(StreamFailure) {
-            // Reading the trust store takes tens of milliseconds, in which nothing else is served.
-            if configuration.tls != generation?.configuration.tls { _ = try TLSContext(configuration.tls) }
+            next.tls = try TLSContext(configuration.tls)
         } catch {
             throw GenerationRefused(reason: "TLS cannot be set up: \(error)")
         }
-        return Generation(number, configuration)
+        return next
     }
 
     /// Requests that begin from now on are answered by `generation`.
     package func commit(_ generation: Generation) {
-        // What `prepare` tried succeeds again; should it not, connections keep the settings they had.
-        try? pools.apply(generation.configuration.tls)
+        if let tls = generation.tls { pools.apply(tls) }
         generation.connect(pools)
         self.generation = generation
     }

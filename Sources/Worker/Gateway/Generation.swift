@@ -8,6 +8,8 @@ package import Shared
     let blocks: [DeploymentBlocks]
     let credentials: Credentials
     let proxyRules: ProxyRules
+    /// What connections of this generation share, where it is not what those before it had.
+    var tls: TLSContext?
     /// By deployment; filled when the generation comes into force.
     private(set) var pools: [UpstreamPool] = []
     /// Counts those that are still alive; for the scoreboard.

@@ -166,7 +166,6 @@ internal import Shared
 
     private var pools: [Key: UpstreamPool] = [:]
     private let resolver = Resolver()
-    private var settings = TLSSettings()
     private var tls: TLSContext?
 
     init() {
@@ -174,10 +173,8 @@ internal import Shared
     }
 
     /// Takes over the TLS settings of a generation. Other settings mean other connections.
-    func apply(_ settings: TLSSettings) throws(StreamFailure) {
-        guard tls == nil || settings != self.settings else { return }
-        tls = try TLSContext(settings)
-        self.settings = settings
+    func apply(_ tls: TLSContext) {
+        self.tls = tls
         for (key, pool) in pools where key.origin.isSecure {
             pool.retire()
             pools[key] = nil
