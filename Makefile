@@ -1,0 +1,61 @@
+# Everything a person or a CI does with this project. `make` lists the targets.
+# Needed: a Swift 6.3 toolchain. Debian packages that are missing are installed by the targets that need them.
+
+SWIFT ?= swift
+PORT ?= 4000
+CONFIG ?= examples/quickstart.yaml
+CONFORMANCE ?= ../shared/conformance
+
+TAGWAY := .build/release/tagway
+CONFORMANCE_VENV := .build/conformance-venv
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint check conformance deps clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:PORT (4000)
+	exec $(TAGWAY) serve --config $(CONFIG) --port $(PORT)
+
+build: deps ## build the release executable, .build/release/tagway, with Swift's runtime inside
+	$(SWIFT) build -c release --product tagway -Xswiftc -static-stdlib
+
+test: deps ## build and run all tests
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --disable-xctest
+
+lint: ## check the format of every Swift file
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+check: lint build test ## lint, build and test: before each commit
+
+conformance: build $(CONFORMANCE_VENV)/done ## run the suite in CONFORMANCE (../shared/conformance) against the release build
+	GATEWAY_CMD='$(CURDIR)/$(TAGWAY) serve --config {config} --port {port}' \
+	$(CONFORMANCE_VENV)/bin/python -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) $(CONFORMANCE)/test_conformance.py
+
+$(CONFORMANCE_VENV)/done:
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-packages PACKAGES=python3-venv
+	python3 -m venv $(CONFORMANCE_VENV)
+	$(CONFORMANCE_VENV)/bin/pip install --quiet --disable-pip-version-check pytest httpx aiohttp pyyaml
+	@touch $@
+
+deps: ## install the Debian packages that the build needs and that are missing
+	@command -v $(SWIFT) >/dev/null || { echo "make: there is no \`$(SWIFT)\`: install a Swift 6.3 toolchain, or say SWIFT=/path/to/swift" >&2; exit 1; }
+	@pkg-config --exists openssl yaml-0.1 2>/dev/null \
+		|| $(MAKE) --no-print-directory install-packages PACKAGES="libssl-dev libyaml-dev pkg-config"
+
+# With apt-get as root or through sudo; elsewhere it says what is missing.
+.PHONY: install-packages
+install-packages:
+	@if ! command -v apt-get >/dev/null; then \
+		echo "make: please install what Debian calls $(PACKAGES), then try again" >&2; exit 1; \
+	elif [ "$$(id -u)" = 0 ]; then SUDO=; \
+	elif command -v sudo >/dev/null; then SUDO=sudo; \
+	else echo "make: please let root run \`apt-get install $(PACKAGES)\`, then try again" >&2; exit 1; fi; \
+	echo "installing $(PACKAGES)"; \
+	$$SUDO env DEBIAN_FRONTEND=noninteractive sh -c \
+		'apt-get update -qq && apt-get install -qq --no-install-recommends $(PACKAGES) >/dev/null'
+
+clean: ## remove what was built
+	rm -rf .build
