@@ -18,7 +18,7 @@ enum ConfigurationVerdict {
     /// `warnings` are what has to be said beyond the problems of the file.
     static func judge(
         _ loaded: ConfigurationSource.Loaded, _ occasion: Occasion, isStrict: Bool, isLoopback: Bool
-    ) -> (verdict: ConfigurationVerdict, warnings: [String]) {
+    ) -> (verdict: ConfigurationVerdict, warnings: [Problem]) {
         let decoded = loaded.decoded
         let isUsable =
             occasion == .start ? decoded.isUsableAtStart(strict: isStrict) : decoded.isAcceptable(strict: isStrict)
@@ -26,14 +26,14 @@ enum ConfigurationVerdict {
         if !isUsable {
             reasons = decoded.problems.filter { isStrict || $0.severity == .error }.map(\.description)
         }
-        var warnings: [String] = []
+        var warnings: [Problem] = []
         switch MasterKeyRule.judge(
             decoded.configuration.general, isLoopback: isLoopback, environment: loaded.environment)
         {
         case .fine: break
-        case .warning(let text) where isStrict: reasons.append(text)
-        case .warning(let text): warnings.append(text)
-        case .refused(let text): reasons.append(text)
+        case .warning(let problem) where isStrict: reasons.append(problem.description)
+        case .warning(let problem): warnings.append(problem)
+        case .refused(let problem): reasons.append(problem.description)
         }
         guard reasons.isEmpty else { return (.refused(reasons), warnings) }
         let encoded = decoded.configuration.encoded()

@@ -25,7 +25,7 @@ extension Supervisor {
             finishReload(.failed(reasons))
         case .candidate(let configuration, let encoded):
             log.problems(loaded.decoded.problems)
-            log.warnings(warnings)
+            log.problems(warnings)
             do throws(SystemError) {
                 lastGeneration += 1
                 files[lastGeneration] = try SealedBytes.make(named: "generation-\(lastGeneration)", encoded)

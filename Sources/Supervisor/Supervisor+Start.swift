@@ -39,7 +39,7 @@ extension Supervisor {
         log.problems(loaded.decoded.problems)
         let (verdict, warnings) = ConfigurationVerdict.judge(
             loaded, .start, isStrict: source.isStrict, isLoopback: isLoopback)
-        log.warnings(warnings)
+        log.problems(warnings)
         switch verdict {
         case .candidate(let configuration, let encoded): return (configuration, encoded)
         case .refused(let reasons):

@@ -52,12 +52,6 @@ final class SupervisorLog {
         }
     }
 
-    func warnings(_ warnings: [String]) {
-        for warning in warnings {
-            log.event(.warn, "config-problem") { $0.member("problem", warning) }
-        }
-    }
-
     // MARK: Workers
 
     func spawned(_ process: WorkerProcess) {

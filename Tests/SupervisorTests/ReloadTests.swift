@@ -64,7 +64,7 @@ import Testing
     private func verdict(
         _ text: String, _ occasion: ConfigurationVerdict.Occasion = .start, isStrict: Bool = false,
         isLoopback: Bool = true
-    ) -> (verdict: ConfigurationVerdict, warnings: [String]) {
+    ) -> (verdict: ConfigurationVerdict, warnings: [Problem]) {
         ConfigurationVerdict.judge(load(text), occasion, isStrict: isStrict, isLoopback: isLoopback)
     }
 
@@ -108,13 +108,14 @@ import Testing
             Issue.record("refused on loopback")
             return
         }
-        #expect(warnings.count == 1)
+        #expect(warnings.map(\.severity) == [.warning])
         for (isStrict, isLoopback) in [(false, false), (true, true)] {
             guard case .refused(let reasons) = verdict(text, isStrict: isStrict, isLoopback: isLoopback).verdict else {
                 Issue.record("not refused")
                 return
             }
             #expect(reasons.count == 1)
+            #expect(reasons[0].hasPrefix("c.yaml:4:32: "))
             #expect(!reasons[0].contains("sk-1234"))
         }
     }

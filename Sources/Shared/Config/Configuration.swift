@@ -123,10 +123,14 @@ package struct RouterSettings: Sendable, Equatable {
 package struct GeneralSettings: Sendable, Equatable {
     package var masterKey: Secret?
     package var permitsWeakMasterKey = false
-    /// Where `master_key` stands, for the refusal of a weak one.
-    package var masterKeyPosition = ""
+    /// Where `master_key` stands, or should, for problems; not part of what workers get.
+    package var masterKeyPosition = Position(file: "", line: 0, column: 0)
 
     package init() {}
+
+    package static func == (left: GeneralSettings, right: GeneralSettings) -> Bool {
+        left.masterKey == right.masterKey && left.permitsWeakMasterKey == right.permitsWeakMasterKey
+    }
 }
 
 package struct TLSSettings: Sendable, Equatable {

@@ -7,7 +7,7 @@ extension ConfigurationDecoder {
             configuration.general.permitsWeakMasterKey = reader.bool(value, "general_settings.\(permit)") ?? false
         }
         guard let value = members["master_key"] else { return }
-        configuration.general.masterKeyPosition = "\(value.position.file):\(value.position.line)"
+        configuration.general.masterKeyPosition = value.position
         let key = reader.text(value, "general_settings.master_key", acceptingNumbers: true)
         if let key, !key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
             reader.fail(

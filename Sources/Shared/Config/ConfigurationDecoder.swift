@@ -51,6 +51,7 @@ package struct ConfigurationDecoder {
 
     private mutating func decode(_ path: String) {
         let start = Position(file: path, line: 1, column: 1)
+        configuration.general.masterKeyPosition = start
         guard let root = load(path, from: start, pathInFile: "") else { return }
         guard let members = reader.section(root, "", KnownKeys.top) else { return }
         // First, so that every reference in every file sees them.

@@ -5,8 +5,8 @@
 package enum MasterKeyRule {
     package enum Verdict: Equatable, Sendable {
         case fine
-        case warning(String)
-        case refused(String)
+        case warning(Problem)
+        case refused(Problem)
     }
 
     /// Keys that stand in documentation and therefore protect nothing.
@@ -22,18 +22,23 @@ package enum MasterKeyRule {
         let what: String
         if let key = general.masterKey {
             guard publicKeys.contains(key.reveal()) else { return .fine }
-            what =
-                "\(general.masterKeyPosition): general_settings.master_key is publicly known: it stands in documentation"
+            what = "is publicly known: it stands in documentation"
         } else {
-            what = "general_settings.master_key is not set: whoever reaches this address may use every deployment"
+            what = "is not set: whoever reaches this address may use every deployment"
         }
+        var problem = Problem(
+            severity: .warning, position: general.masterKeyPosition, path: "general_settings.master_key",
+            message: what, hint: "set a key of your own: openssl rand -hex 24")
         let isPermitted =
             general.permitsWeakMasterKey
             || [permission.uppercased(), "LITELLM_\(permission.uppercased())"].contains { environment[$0] == "true" }
-        if isLoopback || isPermitted { return .warning(what) }
-        return .refused(
-            "\(what). Set a key of your own (openssl rand -hex 24), bind to 127.0.0.1, or say "
-                + "general_settings.\(permission): true.")
+        if isLoopback || isPermitted { return .warning(problem) }
+        problem.severity = .error
+        problem.message += ", and others than this machine can reach the address"
+        problem.hint =
+            "set a key of your own (openssl rand -hex 24), bind to 127.0.0.1, or say "
+            + "general_settings.\(permission): true"
+        return .refused(problem)
     }
 }
 

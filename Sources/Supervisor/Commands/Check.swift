@@ -14,25 +14,21 @@ enum Check {
     /// What is printed, and the exit status. Pure.
     static func report(_ loaded: ConfigurationSource.Loaded, isStrict: Bool) -> (text: String, code: Int32) {
         let decoded = loaded.decoded
-        var lines = decoded.problems.map(\.description)
-        var errors = decoded.problems.count { $0.severity == .error }
-        var warnings = decoded.problems.count - errors
+        var problems = decoded.problems
         // Where it will listen is not known here, so what loopback may do is taken for granted.
         switch MasterKeyRule.judge(decoded.configuration.general, isLoopback: true, environment: loaded.environment) {
         case .fine: break
-        case .warning(let text):
-            lines.append("warning: \(text)")
-            warnings += 1
-        case .refused(let text):
-            lines.append("error: \(text)")
-            errors += 1
+        case .warning(let problem), .refused(let problem): problems.append(problem)
         }
+        let errors = problems.count { $0.severity == .error }
+        let warnings = problems.count - errors
         let isGood = errors == 0 && (warnings == 0 || !isStrict)
         let models = Set(decoded.configuration.deployments.map(\.modelName)).count
         let verdict = isGood ? "fine" : "cannot be served"
-        lines.append(
+        let summary =
             "\(verdict): \(count(decoded.configuration.deployments.count, "deployment")) in "
-                + "\(count(models, "model group")), \(count(errors, "error")), \(count(warnings, "warning"))")
+            + "\(count(models, "model group")), \(count(errors, "error")), \(count(warnings, "warning"))"
+        let lines = problems.map(\.description) + [summary]
         return (lines.map { $0 + "\n" }.joined(), isGood ? ExitCode.done : ExitCode.configuration)
     }
 

@@ -46,7 +46,7 @@ import Testing
         #expect(code == ExitCode.configuration)
         let errors = output.split(separator: "\n").filter { $0.contains(": error: ") }
         #expect(errors.count == 2)
-        #expect(output.contains("warning: c.yaml:5"))
+        #expect(output.contains("c.yaml:5:32: warning: general_settings.master_key: is publicly known"))
         #expect(!output.contains("sk-1234"))
         #expect(output.hasSuffix("2 errors, 1 warning\n"))
     }
