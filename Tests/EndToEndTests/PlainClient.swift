@@ -92,6 +92,18 @@ final class PlainClient {
         return Response(status: status, headers: headers, body: "")
     }
 
+    /// Everything up to the end of the connection.
+    func readAll() throws(Failure) -> [UInt8] {
+        while true {
+            do throws(Failure) {
+                try receive()
+            } catch {
+                guard error == .closed else { throw error }
+                return received
+            }
+        }
+    }
+
     /// The next line of a stream; chunk sizes are lines, too.
     func readLine() throws(Failure) -> String {
         while true {

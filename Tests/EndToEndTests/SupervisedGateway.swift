@@ -40,7 +40,9 @@ final class SupervisedGateway: Sendable {
         ]
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardError = try FileHandle(forWritingTo: log)
-        process.standardOutput = FileHandle.nullDevice
+        let access = directory.appendingPathComponent("access")
+        try Data().write(to: access)
+        process.standardOutput = try FileHandle(forWritingTo: access)
         try process.run()
         processID = process.processIdentifier
         self.process = Mutex(process)
@@ -85,6 +87,11 @@ final class SupervisedGateway: Sendable {
 
     func events(_ name: String) -> [[String: Any]] {
         Self.events(in: logFile).filter { $0["event"] as? String == name }
+    }
+
+    /// One line for each request.
+    func accessLines() -> [[String: Any]] {
+        Self.events(in: directory.appendingPathComponent("access"))
     }
 
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }

@@ -14,6 +14,7 @@ package import Shared
     package var isLast = false
     package var isHead = false
     package var minorVersion: UInt8 = 1
+    /// Head and framing included.
     package private(set) var bytesSent = 0
 
     private let stream: ByteStream
@@ -114,7 +115,7 @@ package import Shared
         pieces.append(Piece(source: 1, range: range))
         pieces.append(Piece(source: 0, range: lineEnd.upperBound..<buffer.end))
         try await stream.write(pieces, buffer.storage, bytes, until: EventLoop.shared.now + writeTimeout)
-        bytesSent += range.count
+        for piece in pieces { bytesSent += piece.range.count }
         buffer.removeAll()
     }
 
@@ -126,7 +127,6 @@ package import Shared
             buffer.append(bytes, range)
             if isChunked, !range.isEmpty { buffer.appendLineEnd() }
             if isChunked { buffer.append(HeadBytes.lastChunk) }
-            bytesSent += range.count
         }
         try await flush()
         isComplete = true
@@ -134,6 +134,7 @@ package import Shared
 
     private func flush() async throws(StreamFailure) {
         try await stream.write(buffer.storage, buffer.readable, until: EventLoop.shared.now + writeTimeout)
+        bytesSent += buffer.count
         buffer.removeAll()
     }
 }
