@@ -233,9 +233,10 @@ extension ConfigurationDecoder {
     mutating func finishModels() {
         var seen: [String: Int] = [:]
         for index in configuration.deployments.indices {
-            if configuration.deployments[index].id.isEmpty {
-                configuration.deployments[index].id = Self.identifier(configuration.deployments[index], &seen)
-            }
+            guard configuration.deployments[index].id.isEmpty else { continue }
+            let id = Self.identifier(configuration.deployments[index], &seen)
+            configuration.deployments[index].id = id
+            configuration.deployments[index].infoJSON = Self.info(configuration.deployments[index].infoJSON, id: id)
         }
         var owners: [String: String] = [:]
         for deployment in configuration.deployments {
@@ -254,6 +255,12 @@ extension ConfigurationDecoder {
                 "its target \(alias.target) is no model name",
                 hint: NearestWord.of(alias.target, among: served).map { "did you mean `\($0)`?" })
         }
+    }
+
+    /// `model_info` as it is shown, with the id that it lacks.
+    private static func info(_ json: String, id: String) -> String {
+        let rest = json.isEmpty || json == "{}" ? "{" : "\(json.dropLast()),"
+        return "\(rest)\"id\":\(YAMLScalar.quoted(id))}"
     }
 
     /// A stable id for a deployment that has none: a hash of its name and parameters, keys left out; equal ones
