@@ -63,7 +63,10 @@ extension ConfigurationDecoder {
         deployment.apiKey = value("api_key", &reader).map(Secret.init)
         let base = value("api_base", &reader) ?? value("base_url", &reader)
         deployment.mockResponse = value("mock_response", &reader)
-        if !missing.isEmpty { deployment.unconfigured = missing.joined(separator: ", ") }
+        // A mock has its answer without an upstream, so it can do without what an upstream needs.
+        if !missing.isEmpty, deployment.mockResponse == nil || model == nil {
+            deployment.unconfigured = missing.joined(separator: ", ")
+        }
         if let model, !model.isEmpty {
             decodeModelName(model, hasBase: base != nil, members["model"] ?? node, place("model"), into: &deployment)
         } else if missing.isEmpty {
