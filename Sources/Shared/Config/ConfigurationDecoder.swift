@@ -46,7 +46,8 @@ package struct ConfigurationDecoder {
         var decoder = ConfigurationDecoder(environment: environment, readFile: readFile)
         decoder.decode(path)
         return DecodedConfiguration(
-            configuration: decoder.configuration, problems: decoder.reader.problems, files: decoder.files)
+            configuration: decoder.configuration, problems: decoder.reader.problems.inOrderOfText(),
+            files: decoder.files)
     }
 
     private mutating func decode(_ path: String) {

@@ -32,6 +32,19 @@ package struct Problem: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
+extension [Problem] {
+    /// File by file, as they were first met, and within a file in the order of its text: as an editor shows them.
+    package func inOrderOfText() -> [Problem] {
+        var files: [String: Int] = [:]
+        for problem in self where files[problem.position.file] == nil { files[problem.position.file] = files.count }
+        func key(_ item: (offset: Int, element: Problem)) -> (Int, Int, Int, Int) {
+            let position = item.element.position
+            return (files[position.file] ?? 0, position.line, position.column, item.offset)
+        }
+        return enumerated().sorted { key($0) < key($1) }.map(\.element)
+    }
+}
+
 /// The known word that is nearest to a mistyped one. Pure.
 package enum NearestWord {
     /// Nil when nothing is near: more than a third of the letters differ.

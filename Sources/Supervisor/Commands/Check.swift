@@ -18,7 +18,7 @@ enum Check {
         // Where it will listen is not known here, so what loopback may do is taken for granted.
         switch MasterKeyRule.judge(decoded.configuration.general, isLoopback: true, environment: loaded.environment) {
         case .fine: break
-        case .warning(let problem), .refused(let problem): problems.append(problem)
+        case .warning(let problem), .refused(let problem): problems = (problems + [problem]).inOrderOfText()
         }
         let errors = problems.count { $0.severity == .error }
         let warnings = problems.count - errors

@@ -51,6 +51,20 @@ import Testing
         #expect(output.hasSuffix("2 errors, 1 warning\n"))
     }
 
+    @Test func problemsComeInTheOrderOfTheText() {
+        let (output, _) = report(
+            """
+            general_settings: {master_key: sk-1234}
+            model_list:
+              - model_name: a
+                litellm_params: {model: openai/a, tag: [x], tags: free}
+            router_settings: {enable_tag_filtering: "true"}
+
+            """)
+        let lines = output.split(separator: "\n").dropLast().map { $0.prefix { $0 != " " } }
+        #expect(lines == ["c.yaml:1:32:", "c.yaml:4:39:", "c.yaml:4:55:", "c.yaml:5:41:"])
+    }
+
     @Test func aFileThatIsNotThereIsAProblem() {
         let source = ConfigurationSource(path: "/nonexistent/c.yaml", environmentFile: nil, isStrict: false)
         let (output, code) = Check.report(source.load([:]), isStrict: false)
