@@ -1,7 +1,7 @@
 internal import Shared
 
 /// One reload at a time, and at most one that waits: it reads the files when its turn comes, so it stands for all
-/// who asked meanwhile. Pure.
+/// who asked meanwhile. Pure but for the clock that it is made with.
 struct ReloadQueue {
     struct Reload {
         let id: Int
