@@ -58,7 +58,7 @@ package struct ChunkedDecoder: Sendable {
     }
 
     private enum Phase: Sendable {
-        case size, sizeExtension, sizeLineFeed, data, dataReturn, dataLineFeed
+        case size, sizeBlank, sizeExtension, sizeLineFeed, data, dataReturn, dataLineFeed
         case trailerStart, trailer, trailerLineFeed, lastLineFeed, done
     }
 
@@ -101,11 +101,12 @@ package struct ChunkedDecoder: Sendable {
                 remaining = remaining << 4 | Int(value)
             } else {
                 guard digits > 0 else { throw .malformed("a chunk without a size") }
-                phase = byte == ASCII.carriageReturn ? .sizeLineFeed : .sizeExtension
-                guard byte == ASCII.carriageReturn || byte == 0x3B || byte == ASCII.space || byte == ASCII.tab else {
-                    throw .malformed("a chunk size that is no number")
-                }
+                try endSize(byte, "a chunk size that is no number")
             }
+        case .sizeBlank:
+            // RFC 9112 §7.1.1: an extension or the end follows; `5 6` is two sizes to somebody.
+            try count(byte)
+            try endSize(byte, "a chunk size with something behind it")
         case .sizeExtension:
             try count(byte)
             if byte == ASCII.carriageReturn { phase = .sizeLineFeed }
@@ -133,6 +134,15 @@ package struct ChunkedDecoder: Sendable {
             phase = .done
         case .data, .done:
             break
+        }
+    }
+
+    private mutating func endSize(_ byte: UInt8, _ reason: StaticString) throws(HTTPViolation) {
+        switch byte {
+        case ASCII.carriageReturn: phase = .sizeLineFeed
+        case 0x3B: phase = .sizeExtension
+        case ASCII.space, ASCII.tab: phase = .sizeBlank
+        default: throw .malformed(reason)
         }
     }
 

@@ -33,6 +33,46 @@ import Testing
         #expect(throws: HTTPViolation.self) { try BodyFraming.request(head, bytes) }
     }
 
+    private func response(_ text: String, to method: Shared.Method) throws -> BodyFraming {
+        let bytes = Array(text.utf8)
+        var parser = HeadParser.response(limit: 4096)
+        var head = MessageHead()
+        #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
+        return try BodyFraming.response(head, bytes, to: method)
+    }
+
+    @Test(arguments: [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", Shared.Method.post, BodyFraming.length(5)),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .post, .chunked),
+        ("HTTP/1.1 200 OK\r\n\r\n", .post, .untilClose), ("HTTP/1.0 200 OK\r\n\r\n", .get, .untilClose),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", .head, .none),
+        ("HTTP/1.1 204 No Content\r\n\r\n", .post, .none),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", .get, .none),
+        ("HTTP/1.1 100 Continue\r\n\r\n", .post, .none),
+        ("HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n", .post, .length(0)),
+    ]) func framesResponses(_ text: String, _ method: Shared.Method, _ framing: BodyFraming) throws {
+        #expect(try response(text, to: method) == framing)
+    }
+
+    /// An upstream that says two things is not believed either, whatever the answer is to.
+    @Test(arguments: [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 5, 5\r\n", "Content-Length: x\r\n", "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: \r\n",
+    ]) func refusesAmbiguousResponses(_ fields: String) throws {
+        for method in [Shared.Method.post, .head] {
+            #expect(throws: HTTPViolation.self) { try response("HTTP/1.1 200 OK\r\n\(fields)\r\n", to: method) }
+        }
+    }
+
+    @Test(arguments: [
+        ("Transfer-Encoding: gzip\r\n", HTTPViolation.Kind.transferCoding), ("Content-Length: 1,1\r\n", .malformed),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", .malformed),
+    ]) func saysWhichKindOfRefusal(_ fields: String, _ kind: HTTPViolation.Kind) throws {
+        let (head, bytes) = try head("Host: a\r\n\(fields)")
+        #expect { try BodyFraming.request(head, bytes) } throws: { ($0 as? HTTPViolation)?.kind == kind }
+    }
+
     @Test func allowsNoHostOnlyInOldRequests() throws {
         let (old, bytes) = try head("", version: "1.0")
         #expect(try BodyFraming.request(old, bytes) == .none)
@@ -71,6 +111,37 @@ import Testing
             #expect(try !decode(String(decoding: text.utf8.prefix(cut), as: UTF8.self)).complete)
         }
         #expect(try decode(text, cuts: Array(0..<whole.used)).data == whole.data)
+    }
+
+    @Test(arguments: [
+        ("0\r\n\r\n", ""), ("A\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
+        ("a\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
+        ("000000000000001\r\nx\r\n000\r\n\r\n", "x"), ("1 ;a\r\nx\r\n0;b=c\r\n\r\n", "x"),
+        ("1\t\r\nx\r\n0\r\n\r\n", "x"),
+        ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n"), ("5\r\n0\r\n\r\n\r\n0\r\nA: b\r\nC: d\r\n\r\n", "0\r\n\r\n"),
+        ("1;\"a;b\"\r\nx\r\n0\r\n\r\n", "x"),
+    ]) func decodesHoweverItIsCut(_ text: String, _ data: String) throws {
+        for cut in 0..<text.utf8.count {
+            let result = try decode(text, cuts: [cut])
+            #expect(result.data == data && result.complete && result.used == text.utf8.count, "cut at \(cut)")
+        }
+        #expect(try decode(text, cuts: Array(0..<text.utf8.count)).data == data)
+    }
+
+    /// RFC 9112 §7.1.1: behind blanks comes an extension or the end of the line, not a second size.
+    @Test(arguments: ["5 6\r\nhello\r\n", "5 x\r\n", "5\tx;y\r\n", "5  0\r\n"])
+    func refusesWhatTwoReadersCouldTakeForTwoSizes(_ text: String) {
+        #expect(throws: HTTPViolation.self) { try decode(text) }
+    }
+
+    @Test func trailersAndExtensionsAreBounded() throws {
+        let line = "T: " + String(repeating: "x", count: 1000) + "\r\n"
+        let few = "0\r\n" + String(repeating: line, count: 8) + "\r\n"
+        #expect(try decode(few).complete)
+        let many = "0\r\n" + String(repeating: line, count: 9) + "\r\n"
+        #expect(throws: HTTPViolation.self) { try decode(many) }
+        let extensions = String(repeating: "1;" + String(repeating: "e", count: 100) + "\r\nx\r\n", count: 100)
+        #expect(throws: HTTPViolation.self) { try decode(extensions) }
     }
 
     @Test(arguments: [

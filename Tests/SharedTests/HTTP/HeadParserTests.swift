@@ -77,6 +77,99 @@ import Testing
         #expect(throws: HTTPViolation.self) { try read(text, request: false) }
     }
 
+    @Test(arguments: [
+        "GET /\0 HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nA: b\u{1}\r\n\r\n", "GET / HTTP/1.1\r\nA: \u{7F}\r\n\r\n",
+        "GET / HTTP/1.1\r\nA\0: b\r\n\r\n", "GET / HTTP/1.1\r\nA\t: b\r\n\r\n", "GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+        "GET / HTTP/1.1\r\nÄ: b\r\n\r\n", "GET / HTTP/1.1\r\n\tA: b\r\n\r\n", "GET / HTTP/1.1\r\nA: b\r\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\rGET\r\n", "GET\t/ HTTP/1.1\r\n\r\n", "GET / \tHTTP/1.1\r\n\r\n",
+        "GET /a b HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.\r\n\r\n", "GET / HTTP/1.x\r\n\r\n", "GET / HTTP/01.1\r\n\r\n", "GET / XTTP/1.1\r\n\r\n",
+        "/ HTTP/1.1\r\n\r\n", "\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    ]) func refusesMoreOddHeads(_ text: String) throws {
+        let bytes = text.utf8.count
+        for cut in 0..<bytes {
+            #expect { try read(text, cuts: [cut]) } throws: { ($0 as? HTTPViolation)?.kind == .malformed }
+        }
+    }
+
+    @Test(arguments: [
+        ("A:", ""), ("A: ", ""), ("A:b", "b"), ("A:\t b \t ", "b"), ("A: b  c", "b  c"), ("A: é\u{A0}", "é\u{A0}"),
+        ("A: :", ":"), ("A: \"x, y\"", "\"x, y\""),
+    ]) func trimsValues(_ line: String, _ value: String) throws {
+        let text = "GET / HTTP/1.1\r\n\(line)\r\n\r\n"
+        let head = try #require(try read(text))
+        #expect(String(decoding: Array(text.utf8)[head.value(head.fields[0])], as: UTF8.self) == value)
+        #expect(String(decoding: Array(text.utf8)[head.name(head.fields[0])], as: UTF8.self) == "A")
+    }
+
+    @Test(arguments: [
+        ("GET", Method.get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("DELETE", .delete), ("PATCH", .patch),
+        ("OPTIONS", .options), ("get", .other), ("TRACE", .other), ("X", .other), ("POSTS", .other),
+    ]) func knowsMethods(_ name: String, _ method: Method) throws {
+        #expect(try #require(try read("\(name) / HTTP/1.1\r\n\r\n")).method == method)
+    }
+
+    /// A head whose last byte is the last that the limit allows, and one byte more.
+    @Test func theLimitIsExact() throws {
+        let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        #expect(try read(text, limit: text.utf8.count) != nil)
+        #expect { try read(text, limit: text.utf8.count - 1) } throws: {
+            ($0 as? HTTPViolation)?.kind == .headTooLarge
+        }
+        #expect(try read(text + String(repeating: "x", count: 100), limit: text.utf8.count) != nil)
+    }
+
+    @Test func positionsFollowBytesThatMoved() throws {
+        let bytes = Array("....\(ordinary)".utf8)
+        var parser = HeadParser.request(limit: 4096)
+        var head = MessageHead()
+        #expect(try !parser.read(bytes, 4..<40, into: &head))
+        let moved = Array(bytes.dropFirst(4))
+        #expect(try parser.read(moved, 0..<moved.count, into: &head))
+        #expect(String(decoding: moved[head.target], as: UTF8.self) == "/v1/chat?x=1")
+        head.base = 4
+        #expect(String(decoding: bytes[head.value(head.fields[1])], as: UTF8.self) == "free, paid")
+    }
+
+    @Test func aHeadIsUsedAgain() throws {
+        var head = MessageHead()
+        for (text, count) in [("GET / HTTP/1.0\r\nA: b\r\nC: d\r\n\r\n", 2), ("PUT /x HTTP/1.1\r\n\r\n", 0)] {
+            let bytes = Array(text.utf8)
+            var parser = HeadParser.request(limit: 4096)
+            #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
+            #expect(head.fields.count == count)
+        }
+        #expect(head.method == .put && head.minorVersion == 1)
+    }
+
+    @Test(arguments: [
+        ("close", true), ("Close", true), ("a, close", true), ("close,a", true), (" ,, close ,", true),
+        ("closed", false),
+        ("a close", false), ("", false), (",", false),
+    ]) func listsAreSearchedTokenByToken(_ value: String, _ isListed: Bool) throws {
+        let text = "GET / HTTP/1.1\r\nConnection: \(value)\r\n\r\n"
+        #expect(try #require(try read(text)).lists(Token.close, in: .connection, Array(text.utf8)) == isListed)
+    }
+
+    @Test func listsMaySpanLines() throws {
+        let text = "GET / HTTP/1.1\r\nConnection: a\r\nConnection: b, close\r\n\r\n"
+        #expect(try #require(try read(text)).lists(Token.close, in: .connection, Array(text.utf8)))
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 200 a\u{1}b\r\n\r\n", "HTTP/1.1 099 x\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 200\tOK\r\n\r\n",
+        "HTTP/1.1 200OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\n\r\n", "HTTP/1.1\r\n\r\n", "\r\n",
+        "http/1.1 200 OK\r\n\r\n", "HTTP/1.1 +20 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+    ]) func refusesMoreOddResponses(_ text: String) {
+        #expect { try read(text, request: false) } throws: { ($0 as? HTTPViolation)?.kind == .malformed }
+        for cut in 0..<text.utf8.count {
+            #expect { try read(text, request: false, cuts: [cut]) } throws: {
+                ($0 as? HTTPViolation)?.kind == .malformed
+            }
+        }
+    }
+
     @Test func knowsTokenBytes() {
         let token = Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         for byte in UInt8.min...UInt8.max { #expect(isTokenByte(byte) == token.contains(byte), "byte \(byte)") }

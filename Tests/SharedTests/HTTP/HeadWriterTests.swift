@@ -1,0 +1,112 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct HeadWriterTests {
+    private func written(_ body: (ByteBuffer) -> Void) -> String {
+        let buffer = ByteBuffer(capacity: 4)
+        body(buffer)
+        return String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
+    }
+
+    @Test func writesHeads() {
+        let value = Array("<text/plain>".utf8)
+        let head = written {
+            $0.append(statusLine: 429)
+            $0.append(field: "content-type", value, 1..<value.count - 1)
+            $0.append(field: "x-name", "é")
+            $0.append(field: "content-length", 120)
+            $0.appendLineEnd()
+        }
+        #expect(
+            head
+                == "HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/plain\r\nx-name: é\r\ncontent-length: 120\r\n\r\n"
+        )
+    }
+
+    /// What is written is read again as it was meant.
+    @Test(arguments: [100, 200, 204, 299, 404, 418, 431, 529, 599])
+    func statusLinesAreValid(_ status: Int) throws {
+        let bytes = HTTPStatus.line(status) + HeadBytes.lineEnd
+        var parser = HeadParser.response(limit: 100)
+        var head = MessageHead()
+        #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
+        #expect(head.status == status)
+        #expect(!HTTPStatus.reason(status).isEmpty)
+    }
+
+    @Test(arguments: [-1, 0, 99, 600, 1000])
+    func whatIsNoStatusBecomesBadGateway(_ status: Int) {
+        #expect(HTTPStatus.line(status) == HTTPStatus.line(502))
+    }
+
+    @Test(arguments: [(0, "0\r\n"), (9, "9\r\n"), (10, "a\r\n"), (255, "ff\r\n"), (65536, "10000\r\n")])
+    func chunkHeadersAreHexadecimal(_ size: Int, _ line: String) {
+        #expect(written { $0.append(chunkHeader: size) } == line)
+    }
+
+    @Test func constantsAreWhatTheDecoderExpects() throws {
+        var decoder = ChunkedDecoder()
+        var position = 0
+        #expect(try decoder.next(HeadBytes.lastChunk, &position, HeadBytes.lastChunk.count) == .end)
+        #expect(position == HeadBytes.lastChunk.count)
+        var parser = HeadParser.response(limit: 100)
+        var head = MessageHead()
+        #expect(try parser.read(HeadBytes.continue100, 0..<HeadBytes.continue100.count, into: &head))
+        #expect(head.status == 100)
+    }
+}
+
+@Suite struct HTTPDateTests {
+    @Test(
+        arguments: [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"), (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"), (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"), (1_795_592_222, "Wed, 25 Nov 2026 07:37:02 GMT"),
+        ] as [(Int64, String)])
+    func formatsDates(_ seconds: Int64, _ text: String) {
+        #expect(HTTPDate.format(seconds) == text)
+    }
+
+    /// 400 years, day by day: each is the day after the one before.
+    @Test func everyDayFollowsTheOneBefore() {
+        let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        var (year, month, day) = (1970, 1, 1)
+        for days in 0..<146_097 as Range<Int64> {
+            let date = HTTPDate.civil(fromDays: days)
+            #expect(date == (year, month, day), "\(days)")
+            let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+            day += 1
+            if day > lengths[month - 1] + (month == 2 && isLeap ? 1 : 0) {
+                day = 1
+                month += 1
+            }
+            if month > 12 {
+                month = 1
+                year += 1
+            }
+        }
+    }
+}
+
+@Suite struct FieldNameTests {
+    /// RFC 9110 §7.6.1, with what proxies add to it: none of these is passed on.
+    @Test func hopByHopFieldsAreTheStandardsOnes() {
+        let expected: Set<FieldName> = [
+            .connection, .keepAlive, .proxyAuthenticate, .proxyAuthorization, .proxyConnection, .te, .trailer,
+            .transferEncoding, .upgrade,
+        ]
+        #expect(Set(FieldName.allCases.filter(\.isHopByHop)) == expected)
+    }
+
+    @Test(arguments: ["", "x", "connectio", "connections", "x-litellm-tag", "Xontent-length", "content_length"])
+    func otherNamesAreOthers(_ name: String) {
+        #expect(FieldName.of(Array(name.utf8), 0..<name.utf8.count) == .other)
+    }
+
+    @Test func everyNameIsDistinct() {
+        #expect(Set(FieldName.names).count == FieldName.allCases.count)
+        #expect(FieldName.names.count == FieldName.allCases.count)
+    }
+}
