@@ -1,0 +1,237 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct ByteBufferTests {
+    private func text(_ buffer: ByteBuffer) -> String {
+        String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
+    }
+
+    @Test func appendsEveryKind() {
+        let buffer = ByteBuffer(capacity: 0)
+        buffer.append(0x61)
+        buffer.append(Array("bc".utf8))
+        buffer.append(Array("xdex".utf8), 1..<3)
+        buffer.append("fg" as StaticString)
+        buffer.append("hé" as String)
+        buffer.append([])
+        #expect(text(buffer) == "abcdefghé")
+        #expect(buffer.count == 10)
+    }
+
+    @Test func anEmptyBufferStartsOverAtTheFront() {
+        let buffer = ByteBuffer(capacity: 8)
+        buffer.append("abcd" as StaticString)
+        buffer.consume(2)
+        #expect(buffer.readable == 2..<4)
+        buffer.consume(2)
+        #expect(buffer.readable == 0..<0)
+    }
+
+    @Test func roomIsMadeByMovingWhereThatIsEnough() {
+        let buffer = ByteBuffer(capacity: 8)
+        buffer.append("abcdefgh" as StaticString)
+        buffer.consume(6)
+        buffer.makeRoom(6)
+        #expect(buffer.capacity == 8)
+        #expect(text(buffer) == "gh")
+        #expect(buffer.readable == 0..<2)
+    }
+
+    @Test func roomIsMadeByDoublingElse() {
+        let buffer = ByteBuffer(capacity: 8)
+        buffer.append("abcdefgh" as StaticString)
+        buffer.makeRoom(1)
+        #expect(buffer.capacity == 16)
+        buffer.makeRoom(100)
+        #expect(buffer.room >= 100)
+        #expect(text(buffer) == "abcdefgh")
+    }
+
+    /// n bytes in small pieces move O(n) bytes in all: the capacity at least doubles whenever it grows.
+    @Test func growsInFewSteps() {
+        let buffer = ByteBuffer(capacity: 16)
+        var growths = 0
+        var capacity = buffer.capacity
+        for _ in 0..<100_000 {
+            buffer.append("0123456789" as StaticString)
+            if buffer.capacity != capacity {
+                growths += 1
+                #expect(buffer.capacity >= 2 * capacity)
+                capacity = buffer.capacity
+            }
+        }
+        #expect(buffer.count == 1_000_000)
+        #expect(growths <= 17)
+    }
+
+    @Test func compactMovesToTheFront() {
+        let buffer = ByteBuffer(capacity: 8)
+        buffer.append("abcdef" as StaticString)
+        buffer.consume(4)
+        buffer.compact()
+        #expect(buffer.readable == 0..<2)
+        #expect(text(buffer) == "ef")
+    }
+
+    @Test func shrinksOnlyWhenEmpty() {
+        let buffer = ByteBuffer(capacity: 64)
+        buffer.append(0x61)
+        buffer.shrink(to: 8)
+        #expect(buffer.capacity == 64)
+        buffer.removeAll()
+        buffer.shrink(to: 8)
+        #expect(buffer.capacity == 8)
+        buffer.shrink(to: 16)
+        #expect(buffer.capacity == 8)
+    }
+
+    @Test func editsInPlace() {
+        let buffer = ByteBuffer(capacity: 8)
+        buffer.append("abcdef" as StaticString)
+        buffer.move(4..<6, to: 1)
+        buffer.truncate(to: 3)
+        buffer.overwrite(0x7A, at: 0)
+        #expect(text(buffer) == "zef")
+    }
+
+    @Test func overlappingMovesKeepTheBytes() {
+        for length in 0...20 {
+            for position in 0...(20 - length) {
+                for target in 0...position {
+                    var bytes = (0..<20).map { UInt8($0) }
+                    var expected = bytes
+                    for index in 0..<length { expected[target + index] = bytes[position + index] }
+                    bytes.move(position..<position + length, to: target)
+                    #expect(bytes == expected, "\(position)..<\(position + length) to \(target)")
+                }
+            }
+        }
+    }
+
+    @Test func lendsItsRoom() {
+        let buffer = ByteBuffer(capacity: 2)
+        let written = buffer.fill(atLeast: 5) { (storage: inout [UInt8], range: Range<Int>) in
+            #expect(range.count >= 5)
+            storage[range.lowerBound] = 0x61
+            storage[range.lowerBound + 1] = 0x62
+            return 2
+        }
+        #expect(written == 2)
+        #expect(text(buffer) == "ab")
+    }
+
+    /// Against a plain array, with random edits.
+    @Test func holdsWhatAnArrayWouldHold() {
+        var random = FastRandom(seed: 11)
+        for _ in 0..<200 {
+            let buffer = ByteBuffer(capacity: Int.random(in: 0...16, using: &random))
+            var model: [UInt8] = []
+            for _ in 0..<100 {
+                switch Int.random(in: 0..<6, using: &random) {
+                case 0:
+                    let byte = UInt8.random(in: 0...255, using: &random)
+                    buffer.append(byte)
+                    model.append(byte)
+                case 1, 2:
+                    let bytes = (0..<Int.random(in: 0...40, using: &random)).map { UInt8($0) }
+                    buffer.append(bytes)
+                    model += bytes
+                case 3:
+                    let count = Int.random(in: 0...model.count, using: &random)
+                    buffer.consume(count)
+                    model.removeFirst(count)
+                case 4: buffer.makeRoom(Int.random(in: 0...64, using: &random))
+                default: buffer.compact()
+                }
+                #expect(Array(buffer.storage[buffer.readable]) == model)
+            }
+        }
+    }
+}
+
+@Suite struct ByteMapTests {
+    @Test func findsWhatWasPutIn() {
+        let words = (0..<1000).map { "key-\($0)" } + ["", "a", "ab", "\u{0}"]
+        let map = ByteMap(words.enumerated().map { (key: Array($0.element.utf8), value: $0.offset) })
+        #expect(map.count == words.count)
+        for (index, word) in words.enumerated() {
+            #expect(map[Array(word.utf8)] == index)
+            let inside = Array("<<\(word)>>".utf8)
+            #expect(map[inside, 2..<inside.count - 2] == index)
+        }
+        for other in ["key-1000", "key", "b", "\u{0}\u{0}"] { #expect(map[Array(other.utf8)] == nil) }
+    }
+
+    @Test func theLastOfEqualKeysCounts() {
+        let map = ByteMap([(key: [1], value: "a"), (key: [2], value: "b"), (key: [1], value: "c")])
+        #expect(map[[1]] == "c")
+        #expect(map.count == 2)
+    }
+
+    @Test func anEmptyMapHoldsNothing() {
+        let map = ByteMap<Int>([])
+        #expect(map[[]] == nil)
+        #expect(map[[1, 2, 3]] == nil)
+    }
+}
+
+@Suite struct ByteSearchTests {
+    private func endOfPlainText(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Int {
+        ByteSearch.endOfPlainText(bytes.span, from: start, to: end)
+    }
+
+    /// Each special byte at each place, behind and before others, at every offset within a word and a block.
+    @Test func findsTheEndOfPlainText() {
+        let special: [UInt8] = [0x00, 0x1F, 0x22, 0x5C, 0x80, 0xC3, 0xFF]
+        let plain: [UInt8] = [0x20, 0x21, 0x23, 0x5B, 0x5D, 0x61, 0x7E, 0x7F]
+        for length in [0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 100] {
+            for filler in plain {
+                var bytes = [UInt8](repeating: filler, count: length + 8)
+                for start in 0..<8 {
+                    #expect(endOfPlainText(bytes, start, start + length) == start + length)
+                }
+                for place in 0..<length {
+                    for byte in special {
+                        let kept = bytes[3 + place]
+                        bytes[3 + place] = byte
+                        #expect(endOfPlainText(bytes, 3, 3 + length) == 3 + place, "\(byte) at \(place) of \(length)")
+                        bytes[3 + place] = kept
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func everyByteIsToldApart() {
+        for byte in UInt8.min...UInt8.max {
+            let isPlain = byte >= 0x20 && byte < 0x80 && byte != 0x22 && byte != 0x5C
+            for place in [0, 5, 8, 20, 33, 39] {
+                var bytes = [UInt8](repeating: 0x61, count: 40)
+                bytes[place] = byte
+                #expect(endOfPlainText(bytes, 0, 40) == (isPlain ? 40 : place), "byte \(byte)")
+            }
+        }
+    }
+
+    @Test func findsAByteLikeASimpleLoop() {
+        var random = FastRandom(seed: 5)
+        for _ in 0..<3000 {
+            let bytes = (0..<Int.random(in: 0...100, using: &random)).map { _ in
+                [0x00, 0x0A, 0x0B, 0x61, 0x80, 0xFF][Int.random(in: 0..<6, using: &random)] as UInt8
+            }
+            let start = Int.random(in: 0...bytes.count, using: &random)
+            let end = Int.random(in: start...bytes.count, using: &random)
+            for byte in [0x00, 0x0A, 0x61, 0x80, 0xFF] as [UInt8] {
+                #expect(ByteSearch.first(byte, bytes, in: start..<end) == bytes[start..<end].firstIndex(of: byte))
+            }
+        }
+    }
+
+    @Test func looksAtNothingOutsideOfItsRange() {
+        let bytes = Array("\"aaaaaaaa\"".utf8)
+        #expect(endOfPlainText(bytes, 1, 5) == 5)
+        #expect(ByteSearch.first(0x22, bytes, in: 1..<9) == nil)
+        #expect(endOfPlainText(bytes, 4, 4) == 4)
+    }
+}
