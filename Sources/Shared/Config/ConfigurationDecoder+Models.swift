@@ -39,7 +39,10 @@ extension ConfigurationDecoder {
 
     private mutating func decodeInfo(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
         guard let members = reader.section(node, path, KnownKeys.info) else { return }
-        if let id = members["id"] { deployment.id = reader.text(id, "\(path).id", acceptingNumbers: true) ?? "" }
+        if let id = members["id"] {
+            deployment.id = reader.text(id, "\(path).id", acceptingNumbers: true) ?? ""
+            idPlaces[configuration.deployments.count] = (id.position, "\(path).id")
+        }
         if let value = members["enable_tag_filtering"] {
             deployment.enableTagFiltering = reader.bool(value, "\(path).enable_tag_filtering")
         }
@@ -148,21 +151,25 @@ extension ConfigurationDecoder {
         guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         var host = authority
         origin.port = origin.isSecure ? 443 : 80
-        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+        func port(_ text: Substring) -> UInt16? {
+            text.utf8.allSatisfy(ASCII.isDigit) ? UInt16(text).flatMap { $0 > 0 ? $0 : nil } : nil
+        }
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else { return nil }
             host = authority[authority.index(after: authority.startIndex)..<end]
             let behind = authority[authority.index(after: end)...]
             guard behind.isEmpty || behind.hasPrefix(":") else { return nil }
             if !behind.isEmpty {
-                guard let port = UInt16(behind.dropFirst()), port > 0 else { return nil }
-                origin.port = port
+                guard let number = port(behind.dropFirst()) else { return nil }
+                origin.port = number
             }
             guard host.utf8.allSatisfy({ ASCII.hexValue($0) != nil || $0 == ASCII.colon || $0 == 0x2E }) else {
                 return nil
             }
         } else if let colon = authority.firstIndex(of: ":") {
             host = authority[..<colon]
-            guard let port = UInt16(authority[authority.index(after: colon)...]), port > 0 else { return nil }
-            origin.port = port
+            guard let number = port(authority[authority.index(after: colon)...]) else { return nil }
+            origin.port = number
         }
         guard !host.isEmpty, host.utf8.count < 254,
             authority.hasPrefix("[") || host.utf8.allSatisfy({ isTokenByte($0) })
@@ -242,11 +249,13 @@ extension ConfigurationDecoder {
             configuration.deployments[index].infoJSON = Self.info(configuration.deployments[index].infoJSON, id: id)
         }
         var owners: [String: String] = [:]
-        for deployment in configuration.deployments {
+        for (index, deployment) in configuration.deployments.enumerated() {
             if let owner = owners[deployment.id] {
-                let message =
-                    "the id \(deployment.id) is given to deployments of \(owner) and of \(deployment.modelName)"
-                reader.fail(Position(file: files.first?.path ?? "", line: 1, column: 1), "model_info.id", message)
+                let place =
+                    idPlaces[index] ?? (Position(file: files.first?.path ?? "", line: 1, column: 1), "model_info.id")
+                reader.fail(
+                    place.position, place.path,
+                    "the id \(deployment.id) is given to deployments of \(owner) and of \(deployment.modelName)")
             }
             owners[deployment.id] = deployment.modelName
         }

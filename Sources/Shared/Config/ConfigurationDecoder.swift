@@ -34,6 +34,8 @@ package struct ConfigurationDecoder {
     var reader: ConfigurationReader
     var configuration = Configuration()
     private(set) var files: [DecodedConfiguration.FileContent] = []
+    /// Where ids are given, by the number of their deployment.
+    var idPlaces: [Int: (position: Position, path: String)] = [:]
 
     private init(environment: [String: String], readFile: @escaping FileReader) {
         self.readFile = readFile

@@ -2,6 +2,8 @@
 struct ConfigurationReader {
     var environment: [String: String]
     private(set) var problems: [Problem] = []
+    /// Mappings that were asked for, with their nodes, so that no other node takes their place in memory.
+    private var resolved: [ObjectIdentifier: (node: YAMLNode, members: [(key: String, value: YAMLNode)]?)] = [:]
     /// Set while one deployment is read whose errors need not stop the others.
     var isConfined = false
 
@@ -25,7 +27,17 @@ struct ConfigurationReader {
     // MARK: Mappings
 
     /// The members of a mapping, merge keys resolved; of equal keys the last one counts, with a warning.
+    ///
+    /// Each mapping is resolved once, however often it is asked for or merged into others: merges of merges would
+    /// multiply else, and so would warnings.
     mutating func mapping(_ node: YAMLNode, _ path: String) -> [(key: String, value: YAMLNode)]? {
+        if let known = resolved[ObjectIdentifier(node)] { return known.members }
+        let members = resolve(node, path)
+        resolved[ObjectIdentifier(node)] = (node, members)
+        return members
+    }
+
+    private mutating func resolve(_ node: YAMLNode, _ path: String) -> [(key: String, value: YAMLNode)]? {
         guard case .mapping(let members) = node.value else {
             if isNull(node) { return [] }
             fail(node.position, path, "expected a mapping (key: value)")

@@ -48,9 +48,9 @@ package enum EnvironmentFile {
     package static func parse(_ text: String) -> (values: [String: String], badLines: [Int]) {
         var values: [String: String] = [:]
         var badLines: [Int] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             var rest = line.drop { $0 == " " || $0 == "\t" }
-            while let last = rest.last, last == " " || last == "\t" || last == "\r" { rest.removeLast() }
+            while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
             if rest.isEmpty || rest.hasPrefix("#") { continue }
             if rest.hasPrefix("export ") { rest = rest.dropFirst(7) }
             guard let equals = rest.firstIndex(of: "=") else {

@@ -1,5 +1,5 @@
 /// A key or a password. Prints as `<secret>`, so that no log, error or status shows it by accident.
-package struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible {
+package struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     private let value: String
 
     package init(_ value: String) {
@@ -11,4 +11,5 @@ package struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebug
 
     package var description: String { "<secret>" }
     package var debugDescription: String { "<secret>" }
+    package var customMirror: Mirror { Mirror(self, children: [] as [Mirror.Child]) }
 }

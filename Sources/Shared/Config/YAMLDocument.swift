@@ -24,10 +24,18 @@ package final class YAMLNode: Sendable {
 
     package let value: Value
     package let position: Position
+    /// Levels of nodes within this one, those that aliases stand for counted.
+    let height: Int
 
     init(_ value: Value, at position: Position) {
         self.value = value
         self.position = position
+        height =
+            switch value {
+            case .scalar: 0
+            case .sequence(let items): 1 + (items.map(\.height).max() ?? 0)
+            case .mapping(let members): 1 + (members.map { max($0.key.height, $0.value.height) }.max() ?? 0)
+            }
     }
 }
 
@@ -69,6 +77,9 @@ package enum YAMLDocument {
     }
 
     private struct Reader {
+        /// Levels, so that whoever walks the nodes cannot run out of stack; an alias counts with what it stands for.
+        static let deepest = 64
+
         let file: String
         var anchors: [String: YAMLNode] = [:]
 
@@ -95,7 +106,7 @@ package enum YAMLDocument {
         private mutating func node(
             _ event: Event, _ parser: UnsafeMutablePointer<yaml_parser_t>, depth: Int
         ) throws(Failure) -> YAMLNode {
-            guard depth < 64 else { throw Failure(message: "nested too deeply", position: event.position) }
+            guard depth < Self.deepest else { throw Failure(message: "nested too deeply", position: event.position) }
             let node: YAMLNode
             switch event.kind {
             case .scalar(let text, let isPlain):
@@ -103,6 +114,9 @@ package enum YAMLDocument {
             case .alias(let name):
                 guard let known = anchors[name] else {
                     throw Failure(message: "alias *\(name) names no anchor", position: event.position)
+                }
+                guard depth + known.height < Self.deepest else {
+                    throw Failure(message: "nested too deeply", position: event.position)
                 }
                 return known
             case .sequence:

@@ -13,6 +13,10 @@ enum YAMLScalar: Equatable {
         case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": self = .bool(true)
         case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF": self = .bool(false)
         default:
+            guard Self.mayBeNumber(text) else {
+                self = .string
+                return
+            }
             let digits = text.filter { $0 != "_" }
             if let value = Self.integer(digits) {
                 self = .int(value)
@@ -24,9 +28,19 @@ enum YAMLScalar: Equatable {
         }
     }
 
+    /// A sign, then a digit or a point: `_1` and names are not numbers.
+    private static func mayBeNumber(_ text: String) -> Bool {
+        let unsigned = text.utf8.drop { $0 == 0x2D || $0 == 0x2B }
+        guard let first = unsigned.first, text.utf8.count - unsigned.count <= 1 else { return false }
+        return ASCII.isDigit(first) || first == 0x2E
+    }
+
     private static func integer(_ text: String) -> Int? {
-        if text.hasPrefix("0x") { return Int(text.dropFirst(2), radix: 16) }
-        if text.hasPrefix("0b") { return Int(text.dropFirst(2), radix: 2) }
+        if text.hasPrefix("0x") || text.hasPrefix("0b") {
+            let digits = text.dropFirst(2)
+            guard digits.utf8.allSatisfy({ ASCII.hexValue($0) != nil }) else { return nil }
+            return Int(digits, radix: text.hasPrefix("0x") ? 16 : 2)
+        }
         if text.count > 1, text.hasPrefix("0"), text.allSatisfy({ ("0"..."7").contains($0) }) {
             return Int(text, radix: 8)
         }
