@@ -34,8 +34,9 @@ package enum TagFilter {
             if allowed.isEmpty { allowed.append(contentsOf: group.members) }
         }
         if resolution.only >= 0 {
-            guard allowed.contains(resolution.only) else { return nil }
+            let isAllowed = allowed.contains(resolution.only)
             allowed.removeAll(keepingCapacity: true)
+            guard isAllowed else { return nil }
             allowed.append(resolution.only)
         }
         return reason

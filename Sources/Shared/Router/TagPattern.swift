@@ -11,7 +11,7 @@ package struct TagPattern: Sendable {
     }
 
     /// Sets of bytes are four words of bits. Texts are matched byte by byte; a character beyond ASCII in a pattern is
-    /// the sequence of its bytes.
+    /// the sequence of its bytes, and has no place in a class.
     private struct ByteSet: Sendable {
         var bits: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
@@ -183,6 +183,7 @@ package struct TagPattern: Sendable {
         var position = 0
         var ignoresCase = false
         var depth = 0
+        var names: Set<ArraySlice<UInt8>> = []
 
         static let digit = ByteSet { ASCII.isDigit($0) }
         static let word = ByteSet { ASCII.isDigit($0) || ASCII.lowercased($0) &- 0x61 < 26 || $0 == 0x5F }
@@ -230,7 +231,17 @@ package struct TagPattern: Sendable {
             return parts.isEmpty ? .empty : .sequence(parts)
         }
 
+        /// Whether a repetition begins at the position; a brace that counts nothing is just a brace.
+        var isAtRepetition: Bool {
+            switch next {
+            case 0x2A, 0x2B, 0x3F: true
+            case 0x7B: count() != nil
+            default: false
+            }
+        }
+
         mutating func repetitions(of atom: Tree) throws(SyntaxError) -> Tree {
+            if case .anchor = atom, isAtRepetition { throw error("nothing to repeat") }
             let result: Tree
             switch next {
             case 0x2A: result = .repetition(atom, 0, nil)
@@ -251,13 +262,11 @@ package struct TagPattern: Sendable {
         /// A repetition may be marked lazy, which changes nothing about whether it matches, but not repeated again.
         mutating func single(_ tree: Tree) throws(SyntaxError) -> Tree {
             _ = accept(0x3F)
-            if let byte = next, byte == 0x2A || byte == 0x2B || byte == 0x3F {
-                throw error("a repetition of a repetition")
-            }
+            if isAtRepetition { throw error("a repetition of a repetition") }
             return tree
         }
 
-        /// `{m}`, `{m,}`, `{,n}` or `{m,n}` at the position; nil when the brace is just a brace.
+        /// `{m}`, `{m,}`, `{,n}`, `{m,n}` or `{,}` at the position; nil when the brace is just a brace.
         func count() -> (Int, Int?, Int)? {
             guard let close = text[position...].firstIndex(of: 0x7D) else { return nil }
             let inside = position + 1..<close
@@ -266,7 +275,7 @@ package struct TagPattern: Sendable {
                 let left = inside.lowerBound..<comma
                 let right = comma + 1..<inside.upperBound
                 let least = left.isEmpty ? 0 : ASCII.decimal(text, left)
-                guard let least, !left.isEmpty || !right.isEmpty else { return nil }
+                guard let least else { return nil }
                 if right.isEmpty { return (least, nil, length) }
                 return ASCII.decimal(text, right).map { (least, $0, length) }
             }
@@ -274,6 +283,7 @@ package struct TagPattern: Sendable {
         }
 
         mutating func atom() throws(SyntaxError) -> Tree {
+            if isAtRepetition { throw error("nothing to repeat") }
             let byte = text[position]
             switch byte {
             case 0x28: return try group()
@@ -287,8 +297,8 @@ package struct TagPattern: Sendable {
             case 0x24:
                 position += 1
                 return .anchor(.textEnd)
-            case 0x2A, 0x2B, 0x3F: throw error("nothing to repeat")
             case 0x5C: return try escape()
+            case 0x80...: return character()
             default:
                 position += 1
                 return .bytes(literal(byte))
@@ -299,6 +309,16 @@ package struct TagPattern: Sendable {
             ByteSet { $0 == byte || ignoresCase && ASCII.lowercased($0) == ASCII.lowercased(byte) }
         }
 
+        /// A character of several bytes, which a repetition behind it repeats as a whole. Case is not ignored in it.
+        mutating func character() -> Tree {
+            var bytes: [Tree] = []
+            repeat {
+                bytes.append(.bytes(ByteSet { $0 == text[position] }))
+                position += 1
+            } while next.map { $0 & 0xC0 == 0x80 } ?? false
+            return .sequence(bytes)
+        }
+
         mutating func group() throws(SyntaxError) -> Tree {
             position += 1
             if accept(0x3F) {
@@ -307,6 +327,7 @@ package struct TagPattern: Sendable {
                 } else if position + 1 < text.count, text[position] == 0x50, text[position + 1] == 0x3C,
                     let close = text[position...].firstIndex(of: 0x3E)
                 {
+                    try name(position + 2..<close)
                     position = close + 1
                 } else {
                     throw error("lookaround, backreferences and flags within a pattern are not supported")
@@ -315,6 +336,15 @@ package struct TagPattern: Sendable {
             let tree = try choice()
             guard accept(0x29) else { throw error("a missing )") }
             return tree
+        }
+
+        /// The name of a group: an identifier that no other has.
+        mutating func name(_ range: Range<Int>) throws(SyntaxError) {
+            let name = text[range]
+            guard let first = name.first, !ASCII.isDigit(first), name.allSatisfy(Self.word.contains) else {
+                throw error("a group name that is no identifier")
+            }
+            guard names.insert(name).inserted else { throw error("a group name that another has") }
         }
 
         mutating func escape() throws(SyntaxError) -> Tree {
@@ -371,7 +401,12 @@ package struct TagPattern: Sendable {
                 guard let byte = next else { throw error("a missing ]") }
                 if byte == 0x5D, !isFirst { break }
                 isFirst = false
-                guard let low = try member(&set) else { continue }
+                guard let low = try member(&set) else {
+                    if next == 0x2D, position + 1 < text.count, text[position + 1] != 0x5D {
+                        throw error("a range that begins with a class")
+                    }
+                    continue
+                }
                 guard next == 0x2D, position + 1 < text.count, text[position + 1] != 0x5D else {
                     set.formUnion(literal(low))
                     continue
@@ -387,6 +422,7 @@ package struct TagPattern: Sendable {
         /// One member of a class: its byte, or nil when it was a set of its own (`\d`), which is added at once.
         mutating func member(_ set: inout ByteSet) throws(SyntaxError) -> UInt8? {
             guard let byte = next else { throw error("a missing ]") }
+            guard byte < 0x80 else { throw error("a character beyond ASCII in a class: write a choice, (a|b)") }
             guard byte == 0x5C else {
                 position += 1
                 return byte
