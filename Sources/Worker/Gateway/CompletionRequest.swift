@@ -193,8 +193,14 @@ struct CompletionRequest {
 
     /// Whether the body gives a member of that name itself.
     func gives(_ name: [UInt8], _ bytes: [UInt8]) -> Bool {
-        for member in scanner.members where member.key.count == name.count && bytes[member.key].elementsEqual(name) {
-            return true
+        for member in scanner.members {
+            if member.keyIsEscaped {
+                var plain: [UInt8] = []
+                JSONWalker.unescape(bytes, member.key, into: &plain)
+                if plain == name { return true }
+            } else if member.key.count == name.count, bytes[member.key].elementsEqual(name) {
+                return true
+            }
         }
         return false
     }

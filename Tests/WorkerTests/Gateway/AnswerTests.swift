@@ -23,6 +23,46 @@ import Testing
         #expect(try rewrite(#"{"model":null}"#) == #"{"model":null}"#)
     }
 
+    @Test(arguments: [
+        (#"{"model":"a","model":"b"}"#, #"{"model":"gpt-4","model":"gpt-4"}"#), (#"{"model":1}"#, #"{"model":1}"#),
+        (#"{"model":{"model":"x"}}"#, #"{"model":{"model":"x"}}"#),
+        (#"{"error":null,"model":"m"}"#, #"{"error":null,"model":"gpt-4"}"#),
+        (#"{"models":"m","mode":"m"}"#, #"{"models":"m","mode":"m"}"#), (#"{"model":""}"#, #"{"model":"gpt-4"}"#),
+        ("{}", "{}"), (#"{"x":"é\u00e9","model":"m","y":[ ]}"#, #"{"x":"é\u00e9","model":"gpt-4","y":[ ]}"#),
+    ])
+    func onlyTheModelsNameIsChanged(_ text: String, _ expected: String) throws {
+        #expect(try rewrite(text) == expected)
+    }
+
+    @Test func everyCutAnswerIsAFailure() {
+        let text = #"{"id":"1","model":"m","choices":[{"a":[1,2]}]}"#
+        for count in 0..<text.utf8.count {
+            #expect(throws: Answer.Failure.self) { try rewrite(String(text.prefix(count))) }
+        }
+    }
+
+    @Test func anAnswerIsUsedAgain() throws {
+        let name = buffer(#""gpt-4""#)
+        var answer = Answer()
+        let bad = Array("{".utf8)
+        #expect(throws: Answer.Failure.self) { try answer.read(bad, 0..<1, name: name, .chat) }
+        let good = Array(#"{"model":"m"}"#.utf8)
+        try answer.read(good, 0..<good.count, name: name, .chat)
+        #expect(answer.length == #"{"model":"gpt-4"}"#.utf8.count)
+        answer.pass(3..<10)
+        #expect(answer.pieces == [Piece(source: 0, range: 3..<10)])
+        #expect(answer.length == 7)
+    }
+
+    @Test(arguments: [
+        (#"{"error":{"message":"a\u0062"}}"#, "ab"), (#"{"error":{"code":1}}"#, #"{"code":1}"#),
+        (#"{"error":["x"]}"#, #"["x"]"#),
+        (#"{"error":true}"#, "true"), (#"{"id":"1","error":{"message":"no"}}"#, "no"),
+    ])
+    func errorsWithinSayWhatTheySay(_ text: String, _ message: String) {
+        #expect(throws: Answer.Failure.reported(message: message)) { try rewrite(text) }
+    }
+
     @Test func anErrorWithinIsAFailure() {
         #expect(throws: Answer.Failure.reported(message: "no")) { try rewrite(#"{"error":{"message":"no"}}"#) }
         #expect(throws: Answer.Failure.reported(message: "no")) { try rewrite(#"{"error":"no"}"#) }

@@ -72,6 +72,65 @@ import Testing
         #expect(error.answer.message.contains(name))
     }
 
+    @Test(arguments: [
+        ("api_base", 401, "auth_error"), ("base_url", 401, "auth_error"), ("\\u0061pi_base", 401, "auth_error"),
+        ("mock_testing_fallbacks", 400, "invalid_request_error"),
+        ("mock_testing_context_fallbacks", 400, "invalid_request_error"),
+        ("mock_testing_rate_limit_error", 400, "invalid_request_error"),
+    ])
+    func refusesWhatACallerMayNotSet(_ name: String, _ status: Int, _ type: String) throws {
+        for value in ["true", "null", "\"x\""] {
+            let error = try #require(throws: GatewayError.self) { try read("{\"messages\":[],\"\(name)\":\(value)}") }
+            #expect(error.answer.status == status)
+            #expect(error.answer.type == type)
+        }
+    }
+
+    @Test(arguments: [
+        ("true", true), ("false", false), ("null", false), ("1", false), ("\"true\"", false), ("[]", false),
+    ])
+    func streamsOnlyWhenToldTo(_ value: String, _ isStream: Bool) throws {
+        #expect(try read("{\"messages\":[],\"stream\":\(value)}").0.isStream == isStream)
+    }
+
+    @Test(arguments: [
+        ("0", 0), ("3", 3), ("2.9", 2), ("\"4\"", 4), ("-1", nil), ("1e9", nil), ("\"x\"", nil), ("null", nil),
+        ("true", nil), ("[1]", nil), ("\"\"", nil), ("\"nan\"", nil), ("\"inf\"", nil),
+    ])
+    func retriesAreASensibleNumberOrNotGiven(_ value: String, _ retries: Int?) throws {
+        #expect(try read("{\"messages\":[],\"num_retries\":\(value)}").0.numRetries == retries)
+    }
+
+    @Test(arguments: [
+        ("\"x\"", 1), ("[\"a\",\"b\",\"c\"]", 3), ("[1,2,3]", 1), ("[[1,2],[3]]", 2), ("[]", 0), ("{}", 1),
+    ])
+    func countsTheInputsOfAnEmbedding(_ input: String, _ count: Int) throws {
+        let (request, bytes) = try read("{\"input\":\(input)}", .embedding)
+        #expect(request.inputs(bytes) == count)
+    }
+
+    /// A request is read into the same value again and again: nothing of the one before is left.
+    @Test func nothingOfTheLastRequestIsLeft() throws {
+        var request = CompletionRequest()
+        let first = Array(
+            #"{"model":"a","messages":[],"stream":true,"num_retries":1,"timeout":2,"stream_timeout":3}"#.utf8)
+        try request.read(first, 0..<first.count, .chat)
+        let second = Array(#"{"messages":[]}"#.utf8)
+        try request.read(second, 0..<second.count, .chat)
+        #expect(request.model == nil && !request.isStream && request.numRetries == nil)
+        #expect(request.timeout == nil && request.streamTimeout == nil && request.kept.count == 1)
+    }
+
+    /// Cut anywhere, a body is refused, with the place in the body and not in the connection's buffer.
+    @Test func everyCutBodyIsRefused() throws {
+        let text = #"{"model":"m","messages":[{"role":"user"}],"tags":["a"],"n":1}"#
+        for count in 1..<text.utf8.count {
+            let error = try #require(throws: GatewayError.self) { try read(String(text.prefix(count))) }
+            #expect(error.answer.status == 400)
+            #expect(error.answer.message.hasSuffix("at byte \(count)"), "\(error.answer.message)")
+        }
+    }
+
     @Test func readsNumbersInTextToo() throws {
         let (request, _) = try read(#"{"messages":[],"num_retries":"3","timeout":1.5,"stream_timeout":-1}"#)
         #expect(request.numRetries == 3)
@@ -102,7 +161,67 @@ import Testing
         #expect(try tags(#"{"messages":[],"tags":null}"#, header: "c") == "['c']")
     }
 
-    @Test(arguments: [#""free""#, "{}", "3", "[1]", "[\"a\",null]", "[\"\"]", "true"])
+    // Where a request's tags come from, row by row of the reference's rules.
+    struct Source: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        /// Members behind the messages.
+        var body: String
+        var header: String?
+        var tags: String
+
+        init(_ description: String, _ body: String, header: String? = nil, _ tags: String) {
+            testDescription = description
+            self.body = body
+            self.header = header
+            self.tags = tags
+        }
+    }
+
+    static let sources: [Source] = [
+        Source("a list in the body", #""tags":["a","b"]"#, "['a', 'b']"),
+        Source("a list in the body replaces the header", #""tags":["a"]"#, header: "b", "['a']"),
+        Source("an empty list too", #""tags":[]"#, header: "b", "[]"),
+        Source("the header where the body has none", "", header: "b", "['b']"),
+        Source("the header is split at commas, blanks trimmed", "", header: " a , b", "['a', 'b']"),
+        Source("the header is no JSON", "", header: #"["a","b"]"#, #"['["a"', '"b"]']"#),
+        Source("an empty header has no tags", "", header: "", "[]"),
+        Source("a header of one comma has none either", "", header: ",", "[]"),
+        Source("metadata.tags are added", #""tags":["a"],"metadata":{"tags":["m"]}"#, "['a', 'm']"),
+        Source("and litellm_metadata.tags", #""litellm_metadata":{"tags":["l"]}"#, header: "h", "['h', 'l']"),
+        Source(
+            "all three, duplicates once",
+            #""tags":["a","b"],"metadata":{"tags":["b","c"]},"litellm_metadata":{"tags":["c","a"]}"#,
+            "['a', 'b', 'c']"),
+        Source("tags are compared exactly", #""tags":["a","A"," a"]"#, "['a', 'A', ' a']"),
+        Source("a comma in a body tag is a part of it", #""tags":["a,b"]"#, "['a,b']"),
+        Source("null is as if it were not there", #""tags":null"#, header: "h", "['h']"),
+        Source("metadata that is a string is ignored, JSON in it included", #""metadata":"{\"tags\":[\"x\"]}""#, "[]"),
+        Source("metadata that is a list is ignored", #""metadata":["tags"]"#, "[]"),
+        Source("metadata that is null is ignored", #""metadata":null"#, header: "h", "['h']"),
+        Source("null within metadata", #""metadata":{"tags":null}"#, "[]"),
+        Source("tags deeper in metadata do not count", #""metadata":{"x":{"tags":["y"]}}"#, "[]"),
+        Source("the last of duplicate keys counts", #""tags":["a"],"tags":["b"]"#, "['b']"),
+        Source(
+            "the last of duplicate metadata too", #""metadata":{"tags":["a"]},"metadata":{"tags":["b"],"tags":["c"]}"#,
+            "['c']"),
+        Source("escapes are resolved", #""t\u0061gs":["\u0061\ud83d\ude00"]"#, "['a😀']"),
+        Source("an escaped tag is the same tag", #""tags":["a","\u0061"]"#, "['a']"),
+        Source("messages have no tags", #""x":[{"tags":["y"]}]"#, "[]"),
+        Source("marks come through", #""tags":["!a","&b"]"#, "['!a', '&b']"),
+    ]
+
+    @Test(arguments: sources)
+    func tagsComeFrom(_ source: Source) throws {
+        let text = source.body.isEmpty ? #"{"messages":[]}"# : "{\"messages\":[],\(source.body)}"
+        #expect(try tags(text, header: source.header) == source.tags)
+    }
+
+    /// Deviation: the reference takes most of these for untagged, which lets a request into every tier, and answers
+    /// some with 500.
+    @Test(arguments: [
+        #""free""#, "{}", "3", "true", "false", "[1]", "[\"a\",null]", "[\"\"]", "[[\"a\"]]", "[{\"a\":1}]", "[true]",
+        "1.5",
+    ])
     func refusesMalformedTags(_ value: String) throws {
         for body in ["{\"messages\":[],\"tags\":\(value)}", "{\"messages\":[],\"metadata\":{\"tags\":\(value)}}"] {
             let error = try #require(throws: GatewayError.self) { try tags(body) }
@@ -156,6 +275,67 @@ import Testing
             ]
         }
         #expect(body == #"{"model":"gpt-4o","messages":[],"temperature":1,"top_p":0.9}"#)
+    }
+
+    @Test(arguments: [
+        (#"{"messages":[]}"#, #"{"model":"gpt-4o","messages":[]}"#),
+        (#"{"model":"x","model":"y","messages":[]}"#, #"{"model":"gpt-4o","messages":[]}"#),
+        (#"{"tags":[],"messages":[],"metadata":{}}"#, #"{"model":"gpt-4o","messages":[]}"#),
+        (#"{ "messages" : [ ] , "tags" : [ ] , "x" : 1 }"#, #"{"model":"gpt-4o","messages" : [ ],"x" : 1}"#),
+        (
+            #"{"tags":[],"messages":[{"model":"m","tags":["t"]}],"tags":[],"y":{"model":1},"metadata":null,"z":2}"#,
+            #"{"model":"gpt-4o","messages":[{"model":"m","tags":["t"]}],"y":{"model":1},"z":2}"#
+        ),
+        (#"{"messages":[],"a":1,"a":2}"#, #"{"model":"gpt-4o","messages":[],"a":1,"a":2}"#),
+        ("{\"messages\":[],\n\t\"é\":\"\\u00e9\"}", "{\"model\":\"gpt-4o\",\"messages\":[],\n\t\"é\":\"\\u00e9\"}"),
+    ])
+    func theRestGoesOnByteForByte(_ text: String, _ body: String) throws {
+        #expect(try write(text).body == body)
+    }
+
+    /// A default is not sent beside a member that the request writes with an escape.
+    @Test func anEscapedNameIsTheSameName() throws {
+        let (_, body) = try write(#"{"messages":[],"temper\u0061ture":1}"#) {
+            $0.defaults = [DefaultParameter(name: "temperature", json: "0.2")]
+        }
+        #expect(body == #"{"model":"gpt-4o","messages":[],"temper\u0061ture":1}"#)
+    }
+
+    /// Around the size up to which bodies are copied, both ways send the same.
+    @Test func copiedAndSentFromWhereItLiesAreTheSame() throws {
+        for size in [16_300, 16_340, 16_341, 16_342, 16_343, 16_344, 16_345, 16_384, 20_000] {
+            let text = String(repeating: "y", count: size)
+            let (_, body) = try write("{\"x\":1,\"tags\":[],\"messages\":[\"\(text)\"],\"metadata\":0,\"z\":2}")
+            #expect(body == "{\"model\":\"gpt-4o\",\"x\":1,\"messages\":[\"\(text)\"],\"z\":2}", "\(size)")
+        }
+    }
+
+    @Test(arguments: [
+        (Endpoint.Operation.chat, "/v1/chat/completions"), (.completion, "/v1/completions"),
+        (.embedding, "/v1/embeddings"),
+        (.response, "/v1/responses"),
+    ])
+    func everyOperationHasItsPath(_ operation: Endpoint.Operation, _ path: String) {
+        var deployment = Deployment()
+        deployment.origin = Origin(isSecure: true, host: "::1", port: 8443)
+        deployment.basePath = "/v1"
+        let head = String(decoding: DeploymentBlocks(deployment, nil).requestHeads[operation.rawValue], as: UTF8.self)
+        #expect(head.hasPrefix("POST \(path) HTTP/1.1\r\nhost: [::1]:8443\r\n"))
+        #expect(!head.contains("authorization"))
+        #expect(head.contains("\r\naccept-encoding: identity\r\n"))
+        #expect(head.hasSuffix("\r\ncontent-length: "))
+    }
+
+    @Test func aKeyWithALineEndCannotBreakOut() throws {
+        let (head, _) = try write(#"{"messages":[]}"#) { $0.apiKey = Secret("k\r\nx-evil: 1") }
+        #expect(!head.contains("\nx-evil"))
+    }
+
+    @Test func modelNamesAreWrittenAsJSON() throws {
+        let (_, body) = try write(#"{"messages":[]}"#) { $0.upstreamModel = "a\"b\\" }
+        #expect(body == #"{"model":"a\"b\\","messages":[]}"#)
+        let (_, wild) = try write(#"{"messages":[]}"#, { $0.upstreamModel = "x/*" }, capture: "a\"*")
+        #expect(wild == #"{"model":"x/a\"*","messages":[]}"#)
     }
 
     @Test func largeBodiesAreNotCopied() throws {

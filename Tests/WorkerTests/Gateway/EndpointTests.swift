@@ -79,6 +79,37 @@ import Testing
         #expect(throws: refusal) { try check(fields) }
     }
 
+    /// The key never stands in a query: it would be in every log on the way.
+    @Test func theFirstFieldPresentCounts() throws {
+        try check("x-litellm-api-key: sk-1\r\nauthorization: Bearer wrong\r\n")
+        try check("x-api-key: sk-1\r\nx-goog-api-key: wrong\r\n")
+        #expect(throws: Credentials.Refusal.wrong) { try check("api-key: wrong\r\nx-api-key: sk-1\r\n") }
+        #expect(throws: Credentials.Refusal.missing) { try check("authorization:\r\nx-api-key: sk-1\r\n") }
+    }
+
+    @Test(arguments: [
+        ("sk-1", "sk-1", true), ("sk-1", "sk-2", false), ("sk-1", "sk-", false), ("sk-1", "sk-11", false),
+        ("sk-1", "", false),
+        ("sk-1", "sk-1sk-1", false), ("a", "aa", false), ("", "", false), ("", "x", false), ("sk-1", "SK-1", false),
+        ("ab", "abab", false), ("é", "é", true),
+    ])
+    func keysAreEqualWhenEveryByteIs(_ secret: String, _ given: String, _ isEqual: Bool) {
+        let bytes = Array("<\(given)>".utf8)
+        #expect(Credentials.equal(Array(secret.utf8), bytes, 1..<bytes.count - 1) == isEqual)
+    }
+
+    /// Whatever differs, the comparison looks at the whole of what was given.
+    @Test func everyDifferenceIsSeen() {
+        let secret = Array("sk-0123456789abcdef".utf8)
+        for position in secret.indices {
+            for bit in 0..<8 {
+                var other = secret
+                other[position] ^= 1 << UInt8(bit)
+                #expect(!Credentials.equal(secret, other, 0..<other.count))
+            }
+        }
+    }
+
     @Test func withoutAMasterKeyEverybodyMayCall() throws {
         try check("", key: nil)
     }

@@ -119,6 +119,70 @@ import Testing
         }
     }
 
+    /// Cut by the upstream at every byte, a stream ends well only where its end was announced, and no half event
+    /// leaves.
+    @Test func everyCutStreamIsJudged() {
+        let text =
+            "data: {\"a\":1,\"model\":\"m\"}\n\n: x\n\ndata: \(Self.finished)\n\ndata: [DONE]\n\n"
+        let announced = text.utf8.count - "data: [DONE]\n\n".utf8.count
+        for count in 0...text.utf8.count {
+            let run = Self.run(String(text.prefix(count)), 7)
+            let endsWell = count >= announced - 2 && !(announced + 7..<announced + 12).contains(count)
+            #expect((run.failure == nil) == endsWell, "\(count): \(String(describing: run.failure)) \(run.text)")
+            for line in run.text.split(separator: "\n") where line.hasPrefix("data:") {
+                #expect(line.hasSuffix("}") || line == "data: [DONE]", "\(count)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("data: {\"model\":\"a\",\"model\":\"b\"}\n\n", "data: {\"model\":\"gpt-4\",\"model\":\"gpt-4\"}\n\n"),
+        ("data: {\"model\":null}\n\n", "data: {\"model\":null}\n\n"),
+        ("event: a\ndata: {\"x\":1}\nid: 2\n\n", "event: a\ndata: {\"x\":1}\nid: 2\n\n"),
+        ("data:\n\ndata: {\"x\":1}\n\n", "data: {\"x\":1}\n\n"),
+        ("database: 1\n\ndata: {\"x\":1}\n\n", "data: {\"x\":1}\n\n"),
+        ("data: {\"x\":\"data: y\\n\"}\n\n", "data: {\"x\":\"data: y\\n\"}\n\n"),
+        ("\n\n\ndata: {\"x\":1}\n\n\n\n", "data: {\"x\":1}\n\n\n\n"),
+        ("data: {\"x\":1}\n\nretry: 5\n\n", "data: {\"x\":1}\n\nretry: 5\n\n"),
+    ])
+    func eventsAreWhatTheStandardSays(_ sent: String, _ expected: String) {
+        for size in [1, 2, 5, 1000] { #expect(Self.run(sent, size).text == expected, "in pieces of \(size)") }
+    }
+
+    @Test(arguments: ["[1]", "\"x\"", "1", "null", "nope", "{\"a\":NaN}", "{\"a\":1}}", "[DONE", " [DONE]x"])
+    func whatIsNoObjectEndsTheStream(_ data: String) {
+        let run = Self.run("data: {\"a\":1}\n\ndata: \(data)\n\ndata: {\"b\":2}\n\n", 4)
+        guard case .unparsable? = run.failure else {
+            Issue.record("\(String(describing: run.failure))")
+            return
+        }
+        #expect(run.text == "data: {\"a\":1}\n\n")
+        #expect(!run.isDone)
+    }
+
+    @Test(arguments: ["response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"])
+    func theLastEventOfAResponseEndsIt(_ type: String) {
+        let run = Self.run("data: {\"type\":\"\(type)\"}\n\ndata: {\"more\":1}\n\n", 3, .response)
+        #expect(run.isDone)
+        #expect(run.failure == nil)
+        #expect(run.text == "data: {\"type\":\"\(type)\"}\n\n")
+    }
+
+    @Test func aStreamIsUsedAgain() throws {
+        var stream = EventStream()
+        let out = ByteBuffer(capacity: 16)
+        for _ in 0..<3 {
+            stream.begin(.chat)
+            let half = Array("data: {\"a\":".utf8)
+            try stream.take(half, 0..<half.count, name: Self.name, into: out)
+        }
+        stream.begin(.chat)
+        let whole = Array("data: {\"b\":1}\n\n".utf8)
+        try stream.take(whole, 0..<whole.count, name: Self.name, into: out)
+        #expect(string(out) == "data: {\"b\":1}\n\n")
+        #expect(stream.events == 1)
+    }
+
     @Test func boundsOneEvent() {
         let line = [UInt8](repeating: 0x61, count: 1 << 10)
         var stream = EventStream(longestEvent: 16 << 10)
