@@ -10,7 +10,7 @@ TAGWAY := .build/release/tagway
 CONFORMANCE_VENV := .build/conformance-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint check conformance deps clean
+.PHONY: help run build test lint check conformance fuzz deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ lint: ## check the format of every Swift file
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
 check: lint build test ## lint, build and test: before each commit
+
+fuzz: deps ## fuzz every parser for SECONDS (300), two at once; TARGETS="json url" chooses
+	TAGWAY_FUZZ=1 $(SWIFT) build -c release --product tagway-fuzz --scratch-path .build-fuzz \
+		-Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing
+	PARALLEL=2 nice Tests/Fuzz/run.sh $(or $(SECONDS),300) $(TARGETS)
 
 conformance: build $(CONFORMANCE_VENV)/done ## run the suite in CONFORMANCE (../shared/conformance) against the release build
 	GATEWAY_CMD='$(CURDIR)/$(TAGWAY) serve --config {config} --port {port}' \
@@ -60,4 +65,4 @@ install-packages:
 		'apt-get update -qq && apt-get install -qq --no-install-recommends $(PACKAGES) >/dev/null'
 
 clean: ## remove what was built
-	rm -rf .build
+	rm -rf .build .build-fuzz

@@ -27,6 +27,19 @@ let strictTests: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+/// With TAGWAY_FUZZ set, the entries in Tests/Fuzz become a program that libFuzzer drives (`make fuzz`) instead of tests
+/// over its corpora.
+let fuzz: Target =
+    Context.environment["TAGWAY_FUZZ"] == nil
+    ? .testTarget(
+        name: "FuzzTests", dependencies: ["Worker", "Shared"], path: "Tests/Fuzz", exclude: ["Main.swift", "Corpus"],
+        swiftSettings: strictTests)
+    : .executableTarget(
+        name: "tagway-fuzz", dependencies: ["Worker", "Shared"], path: "Tests/Fuzz",
+        exclude: ["CorpusTests.swift", "Corpus"], swiftSettings: strictTests + [.unsafeFlags(["-parse-as-library"])],
+        // gold cannot link libFuzzer into a program with a main of its own.
+        linkerSettings: [.unsafeFlags(["-use-ld=lld"])])
+
 let package = Package(
     name: "tagway",
     products: [.executable(name: "tagway", targets: ["tagway"])],
@@ -52,5 +65,6 @@ let package = Package(
         .testTarget(name: "LayeringTests", swiftSettings: strictTests),
         .testTarget(
             name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "Shared"], swiftSettings: strictTests),
+        fuzz,
     ]
 )
