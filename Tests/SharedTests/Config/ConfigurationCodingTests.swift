@@ -73,7 +73,6 @@ import Testing
             }
             configuration.general.masterKey = maybe { Secret($0.text()) }
             configuration.general.permitsWeakMasterKey = bool()
-            configuration.general.masterKeyPosition = text()
             configuration.tls.verification = [.system, .off, .authorities(text())][int(0...2)]
             configuration.process.workers = maybe { $0.int(1...64) }
             configuration.process.headerBytes = int(0...Int.max)

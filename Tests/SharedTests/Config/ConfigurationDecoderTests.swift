@@ -114,7 +114,7 @@ func decode(
             ])
         #expect(decoded.configuration.general.masterKey == Secret("sk-mine"))
         #expect(decoded.configuration.general.permitsWeakMasterKey)
-        #expect(decoded.configuration.general.masterKeyPosition == "/etc/c.yaml:12")
+        #expect(decoded.configuration.general.masterKeyPosition == Position(file: "/etc/c.yaml", line: 12, column: 32))
         let process = decoded.configuration.process
         #expect(process.workers == 3 && process.headerBytes == 2048 && process.bodyBytes == 4096)
         #expect(process.clientIdle == 1 && process.clientHeader == 2 && process.clientBody == 3)

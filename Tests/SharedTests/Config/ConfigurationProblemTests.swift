@@ -89,8 +89,8 @@ import Testing
             "3:27: error: model_list[0].litellm_params.model: is missing"),
         Case(
             "model_list:\n- model_name: m\n  litellm_parms: {model: openai/x}\n",
-            "3:3: warning: model_list[0].litellm_parms: unknown key (did you mean `litellm_params`?)",
-            "2:3: error: model_list[0].litellm_params: is missing"),
+            "2:3: error: model_list[0].litellm_params: is missing",
+            "3:3: warning: model_list[0].litellm_parms: unknown key (did you mean `litellm_params`?)"),
         Case(
             "model_list:\n- model_name: m\n  litellm_params: {model: openai/}\n",
             "3:27: error: model_list[0].litellm_params.model: names no model behind the provider"),
