@@ -32,11 +32,13 @@ let strictTests: [SwiftSetting] = [
 let fuzz: Target =
     Context.environment["TAGWAY_FUZZ"] == nil
     ? .testTarget(
-        name: "FuzzTests", dependencies: ["Worker", "Shared"], path: "Tests/Fuzz", exclude: ["Main.swift", "Corpus"],
+        name: "FuzzTests", dependencies: ["Worker", "Shared"], path: "Tests/Fuzz",
+        exclude: ["Main.swift", "Corpus", "run.sh"],
         swiftSettings: strictTests)
     : .executableTarget(
         name: "tagway-fuzz", dependencies: ["Worker", "Shared"], path: "Tests/Fuzz",
-        exclude: ["CorpusTests.swift", "Corpus"], swiftSettings: strictTests + [.unsafeFlags(["-parse-as-library"])],
+        exclude: ["CorpusTests.swift", "Corpus", "run.sh"],
+        swiftSettings: strictTests + [.unsafeFlags(["-parse-as-library"])],
         // gold cannot link libFuzzer into a program with a main of its own.
         linkerSettings: [.unsafeFlags(["-use-ld=lld"])])
 

@@ -49,7 +49,7 @@ extension ConfigurationDecoder {
         if let value = members["allow_fail_open"] {
             deployment.allowFailOpen = reader.bool(value, "\(path).allow_fail_open") ?? false
         }
-        deployment.infoJSON = reader.json(node) ?? "{}"
+        deployment.infoJSON = reader.isNull(node) ? "{}" : reader.json(node) ?? "{}"
     }
 
     private mutating func decodeParameters(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {

@@ -76,6 +76,17 @@ func decode(
         #expect(deployment.parametersJSON == #"{"model":"openai/x","api_base":"https://up/v1","temperature":1}"#)
     }
 
+    @Test(arguments: ["", "~", "{}", "{note: x}", "{id: one}", "{note: [1], id: two}"])
+    func modelInfoIsAnObjectWithItsID(_ info: String) throws {
+        let decoded = decode(
+            "model_list: [{model_name: m, litellm_params: {model: openai/x}, model_info: \(info)}]")
+        #expect(decoded.problems == [])
+        let deployment = try #require(decoded.configuration.deployments.first)
+        let fields = try JSONFields(Array(deployment.infoJSON.utf8))
+        #expect(fields.text("id") == deployment.id)
+        #expect(deployment.infoJSON.ranges(of: "\"id\":").count == 1)
+    }
+
     @Test func readsTheOtherSections() {
         let decoded = decode(
             """
