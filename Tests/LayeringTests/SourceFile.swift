@@ -59,29 +59,34 @@ struct SourceFile {
     static let project = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
+    static let sources = all(under: project.appending(path: "Sources"))
+
     /// The code with strings emptied, and the comments. An interpolation goes with its string.
     private static func strip(_ text: String) -> (code: String, comments: String) {
-        var code = ""
-        var comments = ""
-        var rest = Substring(text)
+        var code: [UInt8] = []
+        var comments: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        func starts(_ with: StaticString) -> Bool { with.withUTF8Buffer { rest.starts(with: $0) } }
+        let quote = UInt8(ascii: "\"")
+        let newline = UInt8(ascii: "\n")
         while let first = rest.first {
-            if rest.hasPrefix("//") {
-                let line = rest.prefix { $0 != "\n" }
-                comments += line + "\n"
+            if starts("//") {
+                let line = rest.prefix { $0 != newline }
+                comments += line + [newline]
                 rest = rest[line.endIndex...]
-            } else if rest.hasPrefix("/*") {
-                let end = rest.firstRange(of: "*/")?.upperBound ?? rest.endIndex
-                comments += rest[..<end] + "\n"
+            } else if starts("/*") {
+                let end = rest.firstRange(of: "*/".utf8)?.upperBound ?? rest.endIndex
+                comments += rest[..<end] + [newline]
                 rest = rest[end...]
-            } else if rest.hasPrefix("\"\"\"") {
-                code += "\"\""
-                let inside = rest.dropFirst(3)
-                rest = inside[(inside.firstRange(of: "\"\"\"")?.upperBound ?? inside.endIndex)...]
-            } else if first == "\"" {
-                code += "\"\""
+            } else if starts("\"\"\"") {
+                code += [quote, quote]
+                rest = rest.dropFirst(3)
+                rest = rest[(rest.firstRange(of: "\"\"\"".utf8)?.upperBound ?? rest.endIndex)...]
+            } else if first == quote {
+                code += [quote, quote]
                 rest = rest.dropFirst()
-                while let character = rest.first, character != "\"", character != "\n" {
-                    rest = rest.dropFirst(character == "\\" ? 2 : 1)
+                while let byte = rest.first, byte != quote, byte != newline {
+                    rest = rest.dropFirst(byte == UInt8(ascii: "\\") ? 2 : 1)
                 }
                 rest = rest.dropFirst()
             } else {
@@ -89,6 +94,6 @@ struct SourceFile {
                 rest = rest.dropFirst()
             }
         }
-        return (code, comments)
+        return (String(decoding: code, as: UTF8.self), String(decoding: comments, as: UTF8.self))
     }
 }
