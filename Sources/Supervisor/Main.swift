@@ -4,7 +4,7 @@ internal import Worker
 /// The front door of every role.
 @main
 enum Main {
-    static let version = "0.1.0"
+    static let version = Product.version
 
     static func main() {
         let command: Command
