@@ -106,6 +106,10 @@ enum AnswerTarget {
         buffer.append(name)
         var answer = Answer()
         let reference = ReferenceJSON.read(input, range)
+        let error = UpstreamError.read(input, range, 502)
+        try claim(
+            "what an upstream says is bounded",
+            error.message.utf8.count <= 3 * 4096 && error.code.utf8.count <= 3 * 4096)
         do throws(Answer.Failure) {
             try answer.read(input, range, name: buffer, operation)
         } catch {

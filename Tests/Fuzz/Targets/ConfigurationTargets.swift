@@ -1,4 +1,5 @@
 @testable import Shared
+@testable import Worker
 
 /// A configuration of up to three files, which a zero byte separates: `config.yaml`, `a.yaml`, `b.yaml`.
 enum ConfigurationTarget {
@@ -87,6 +88,7 @@ enum CodingTarget {
 enum URLTarget {
     static func run(_ bytes: [UInt8]) throws(FuzzFailure) {
         let given = text(bytes)
+        try readProxy(given)
         guard let (origin, path) = ConfigurationDecoder.url(given) else { return }
         let forbidden = origin.host.utf8.contains { $0 <= 0x20 || $0 >= 0x7F || [0x2F, 0x40, 0x5B, 0x5D].contains($0) }
         try claim("hosts are names or addresses", !origin.host.isEmpty && !forbidden, "\(given) → \(origin)")
@@ -98,5 +100,18 @@ enum URLTarget {
             throw FuzzFailure(claim: "an origin can be read again", seen: "\(given) → \(origin)\(path)")
         }
         try claim("an origin reads as itself", again.0 == origin && again.1 == path, "\(given) → \(again)")
+    }
+
+    private static func readProxy(_ given: String) throws(FuzzFailure) {
+        var settings = ProcessSettings()
+        settings.httpProxy = given
+        settings.noProxy = given
+        let origin = Origin(isSecure: false, host: "up.example", port: 8080)
+        guard let proxy = ProxyRules(settings).proxy(for: origin) else { return }
+        let forbidden = proxy.origin.host.utf8.contains { $0 <= 0x20 || $0 >= 0x7F || [0x2F, 0x5B, 0x5D].contains($0) }
+        try claim("proxies are hosts", !proxy.origin.host.isEmpty && !forbidden, "\(given) → \(proxy.origin)")
+        try claim("proxies are plain", !proxy.origin.isSecure && proxy.origin.port > 0, "\(given) → \(proxy.origin)")
+        let authorization = proxy.authorization ?? ""
+        try claim("users fit a field", authorization.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, authorization)
     }
 }

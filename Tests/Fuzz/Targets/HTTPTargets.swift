@@ -1,4 +1,5 @@
 @testable import Shared
+@testable import Worker
 
 /// Heads of requests and responses: whole and in pieces alike, and nothing ambiguous accepted.
 enum HeadTarget {
@@ -36,6 +37,53 @@ enum HeadTarget {
             }
         }
         if isRequest, whole.framing != nil { try checkRequest(bytes, whole) }
+        if isRequest { try ask(bytes) } else { try passOn(bytes) }
+    }
+
+    /// What a gateway asks of a request's head.
+    private static func ask(_ bytes: [UInt8]) throws(FuzzFailure) {
+        guard let head = head(bytes, .request(limit: 4096)) else { return }
+        switch Endpoint(head.method, bytes, target: head.target) {
+        case .inference(_, let model?), .model(let model):
+            let isWithin =
+                !model.isEmpty && head.target.contains(model.lowerBound) && model.upperBound <= head.target.upperBound
+            try claim("names lie within the target", isWithin, "\(model)")
+        case .inference, .models, .modelInfo, .live, .ready, .health, .preflight, .notFound, .methodNotAllowed: break
+        }
+        let key = Array("sk-1".utf8)
+        if (try? Credentials(masterKey: key).check(head, bytes)) != nil {
+            try claim("nobody calls without the key", text(bytes).contains("sk-1"))
+        }
+        let id = ByteBuffer(capacity: 16)
+        var random = FastRandom(seed: 1)
+        CallID.append(to: id, sent: head.first(.litellmCallID), bytes, using: &random)
+        let isPlain = id.storage[id.readable].allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        try claim("ids fit a field", isPlain && id.count > 0 && id.count <= CallID.limit)
+    }
+
+    /// An upstream's fields as a client gets them: each a valid line, none that speaks of this hop.
+    private static func passOn(_ bytes: [UInt8]) throws(FuzzFailure) {
+        guard let head = head(bytes, .response(limit: 4096)) else { return }
+        let lines = ByteBuffer(capacity: 64)
+        lines.append(statusLine: 200)
+        ProviderFields.append(head, bytes, to: lines)
+        lines.appendLineEnd()
+        let answer = Array(lines.storage[lines.readable])
+        guard let again = Self.head(answer, .response(limit: 1 << 20)) else {
+            throw FuzzFailure(claim: "fields that are passed on are valid", seen: text(answer))
+        }
+        try claim("they make one head", again.length == answer.count, text(answer))
+        for field in again.fields {
+            let name = text(answer[again.name(field)])
+            try claim(
+                "under names of their own", name.hasPrefix("llm_provider-") || name.hasPrefix("x-ratelimit-"), name)
+        }
+    }
+
+    private static func head(_ bytes: [UInt8], _ parser: HeadParser) -> MessageHead? {
+        var parser = parser
+        var head = MessageHead()
+        return (try? parser.read(bytes, 0..<bytes.count, into: &head)) == true ? head : nil
     }
 
     /// What was accepted has at most one statement of its length.
