@@ -72,6 +72,12 @@ package struct ConfigurationDecoder {
         for name in ["https_proxy", "http_proxy", "no_proxy"] {
             let value = reader.environment[name.uppercased()] ?? reader.environment[name]
             guard let value, !value.isEmpty else { continue }
+            if name != "no_proxy", ProxyURL(value) == nil {
+                // Its value may hold a password.
+                reader.warn(
+                    root.position, "", "the environment variable \(name.uppercased()) names no proxy that can be used",
+                    hint: "write http://host:port; upstreams are reached without it")
+            }
             switch name {
             case "https_proxy": configuration.process.httpsProxy = value
             case "http_proxy": configuration.process.httpProxy = value

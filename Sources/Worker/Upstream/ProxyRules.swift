@@ -45,25 +45,10 @@ struct ProxyRules: Equatable {
         }
     }
 
-    /// `http://user:password@host:port`; a URL of another kind is no proxy we can use.
     private static func proxy(_ text: String) -> Proxy? {
-        var rest = text
-        for scheme in ["http://", "https://"] where rest.lowercased().hasPrefix(scheme) {
-            if scheme == "https://" { return nil }
-            rest = String(rest.dropFirst(scheme.count))
+        ProxyURL(text).map { url in
+            Proxy(origin: url.origin, authorization: url.user.map { "Basic \(Base64.encode($0))" })
         }
-        rest = String(rest.prefix { $0 != "/" })
-        var authorization: String?
-        if let at = rest.lastIndex(of: "@") {
-            authorization = "Basic \(Base64.encode(Array(rest[..<at].utf8)))"
-            rest = String(rest[rest.index(after: at)...])
-        }
-        guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else {
-            return rest.isEmpty
-                ? nil : Proxy(origin: Origin(isSecure: false, host: rest, port: 80), authorization: authorization)
-        }
-        let host = rest[..<colon].filter { $0 != "[" && $0 != "]" }
-        return Proxy(origin: Origin(isSecure: false, host: host, port: port), authorization: authorization)
     }
 }
 

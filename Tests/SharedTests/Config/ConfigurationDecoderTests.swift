@@ -253,6 +253,16 @@ func decode(
         #expect(lower.configuration.process.httpsProxy == nil)
     }
 
+    @Test(arguments: ["https_proxy", "HTTP_PROXY"])
+    func aProxyThatCannotBeUsedIsAWarning(_ name: String) {
+        let text = "model_list: [{model_name: m, litellm_params: {model: openai/x}}]\n"
+        for value in ["https://user:pass@p:1", "socks5://p"] {
+            let found = decode(text, environment: [name: value]).problems.map(\.description)
+            #expect(found.count == 1)
+            #expect(found.allSatisfy { $0.contains("\(name.uppercased()) names no proxy") && !$0.contains("pass") })
+        }
+    }
+
     // MARK: Other files
 
     @Test func includedModelsAreAppended() {

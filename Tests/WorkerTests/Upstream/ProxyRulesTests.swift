@@ -30,7 +30,22 @@ import Testing
         #expect(proxy(secure, noProxy: list) != nil)
     }
 
-    @Test func aProxyThatIsItselfEncryptedIsNone() {
-        #expect(proxy(secure, https: "https://proxy") == nil)
+    @Test(arguments: [
+        ("proxy:1", "http://proxy:1 -"), ("http://proxy", "http://proxy -"), ("HTTP://PROXY:80/", "http://proxy -"),
+        ("http://[::1]", "http://[::1] -"), ("http://[::1]:3128", "http://[::1]:3128 -"),
+        ("http://u@proxy", "http://proxy Basic dQ=="), ("http://u:p%40q@proxy", "http://proxy Basic dTpwQHE="),
+        ("http://u:p@q@proxy", "http://proxy Basic dTpwQHE="), ("http://u:%zz%@proxy", "http://proxy Basic dTolenol"),
+    ])
+    func readsURLs(_ url: String, _ expected: String) {
+        #expect(proxy(secure, https: url) == expected)
+    }
+
+    @Test(arguments: [
+        "https://proxy", "socks5://proxy", "http://", "http://u@", "http://a b", "proxy:0", "proxy:70000",
+        "http://[::1",
+        "http://p\r\nx:1",
+    ])
+    func whatIsNoPlainProxyIsNone(_ url: String) {
+        #expect(proxy(secure, https: url) == nil)
     }
 }
