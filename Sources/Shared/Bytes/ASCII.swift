@@ -1,18 +1,28 @@
 /// Byte classes, case folding, decimal and hexadecimal numbers. Pure.
 package enum ASCII {
-    package static let carriageReturn: UInt8 = 0x0D
-    package static let lineFeed: UInt8 = 0x0A
-    package static let space: UInt8 = 0x20
-    package static let tab: UInt8 = 0x09
-    package static let colon: UInt8 = 0x3A
-    package static let comma: UInt8 = 0x2C
-    package static let quote: UInt8 = 0x22
-    package static let backslash: UInt8 = 0x5C
-    package static let slash: UInt8 = 0x2F
+    @inline(__always) package static var carriageReturn: UInt8 { 0x0D }
+    @inline(__always) package static var lineFeed: UInt8 { 0x0A }
+    @inline(__always) package static var space: UInt8 { 0x20 }
+    @inline(__always) package static var tab: UInt8 { 0x09 }
+    @inline(__always) package static var colon: UInt8 { 0x3A }
+    @inline(__always) package static var comma: UInt8 { 0x2C }
+    @inline(__always) package static var quote: UInt8 { 0x22 }
+    @inline(__always) package static var backslash: UInt8 { 0x5C }
+    @inline(__always) package static var slash: UInt8 { 0x2F }
 
     @inline(__always)
     package static func lowercased(_ byte: UInt8) -> UInt8 {
         byte &- 0x41 < 26 ? byte | 0x20 : byte
+    }
+
+    /// Eight bytes at once.
+    @inline(__always)
+    static func lowercased(_ word: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        // The high bit of each byte that is at least "A" and not beyond "Z", and is ASCII; no sum carries over.
+        let low = word & (ones &* 0x7F)
+        let capitals = (low &+ ones &* (0x80 - 0x41)) & ~(low &+ ones &* (0x80 - 0x5B)) & ~word & (ones &* 0x80)
+        return word | capitals >> 2
     }
 
     @inline(__always)
@@ -68,24 +78,53 @@ package enum ASCII {
 extension ByteBuffer {
     /// Appends `value` in decimal digits; a negative one counts as zero.
     package func append(decimal value: Int) {
-        var rest = max(0, value)
-        var divisor = 1
-        while rest / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(0x30 + rest / divisor))
-            rest %= divisor
-            divisor /= 10
+        var rest = UInt64(max(0, value))
+        if rest >= 100_000_000 {
+            append(decimal: Int(rest / 100_000_000))
+            return append(digits: rest % 100_000_000)
+        }
+        var word: UInt64 = 0
+        var count = 0
+        repeat {
+            word = word << 8 | (0x30 + rest % 10)
+            rest /= 10
+            count += 1
+        } while rest > 0
+        append(word: word, count: count)
+    }
+
+    /// Appends eight digits of `value`, which is less than 100,000,000.
+    private func append(digits value: UInt64) {
+        var rest = value
+        var word: UInt64 = 0
+        for _ in 0..<8 {
+            word = word << 8 | (0x30 + rest % 10)
+            rest /= 10
+        }
+        append(word: word, count: 8)
+    }
+
+    /// Appends `value` in lower-case hexadecimal digits, at least `digits` of them, of which there are at most 16.
+    package func append(hex value: UInt64, digits: Int = 1) {
+        let significant = (67 - max(1, value).leadingZeroBitCount) / 4
+        let count = min(16, max(digits, significant))
+        let low = Self.hexDigits(UInt32(truncatingIfNeeded: value))
+        if count > 8 {
+            append(word: Self.hexDigits(UInt32(value >> 32)) >> UInt64(8 * (16 - count)), count: count - 8)
+            append(word: low, count: 8)
+        } else {
+            append(word: low >> UInt64(8 * (8 - count)), count: count)
         }
     }
 
-    /// Appends `value` in lower-case hexadecimal digits, at least `digits` of them.
-    package func append(hex value: UInt64, digits: Int = 1) {
-        var shift = 60
-        while shift > 0, shift / 4 >= digits, value >> UInt64(shift) == 0 { shift -= 4 }
-        while shift >= 0 {
-            let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15
-            append(digit < 10 ? 0x30 + digit : 0x57 + digit)
-            shift -= 4
-        }
+    /// The eight hexadecimal digits of `value` as bytes, the first one lowest. All eight at once.
+    private static func hexDigits(_ value: UInt32) -> UInt64 {
+        var nibbles = UInt64(value.byteSwapped)
+        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+        // Each byte becomes two: its high half first.
+        nibbles = (nibbles >> 4 | nibbles << 8) & 0x0F0F_0F0F_0F0F_0F0F
+        let letters = (nibbles &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
     }
 }

@@ -8,8 +8,17 @@ package final class ByteBuffer {
     package private(set) var start = 0
     package private(set) var end = 0
 
+    private let pool: BufferPool?
+
     package init(capacity: Int) {
         storage = [UInt8](repeating: 0, count: capacity)
+        pool = nil
+    }
+
+    /// A buffer that takes its memory from `pool` when it gets something to hold, and gives it back with `rest()`.
+    package init(from pool: BufferPool) {
+        storage = []
+        self.pool = pool
     }
 
     package var readable: Range<Int> { start..<end }
@@ -20,17 +29,22 @@ package final class ByteBuffer {
     package var room: Int { storage.count - end }
 
     /// Makes at least `count` bytes of room behind `end`, by moving what is held to the front where that is
-    /// enough, else by growing to twice the size, so that receiving n bytes copies O(n) in all.
+    /// enough, else by growing to twice the size, so that receiving n bytes copies O(n) in all. Who knows how much
+    /// will come asks for all of it at once, and nothing is copied but what is there.
     package func makeRoom(_ count: Int) {
         guard room < count else { return }
+        if storage.isEmpty, let pool {
+            storage = pool.take()
+            if storage.count >= count { return }
+        }
         if storage.count - self.count >= count, start >= storage.count / 2 || self.count <= 4096 {
             compact()
             return
         }
-        compact()
-        let wanted = max(storage.count * 2, end + count)
-        storage.reserveCapacity(wanted)
-        storage.append(contentsOf: repeatElement(0, count: wanted - storage.count))
+        let held = self.count
+        storage = storage.grown(to: max(storage.count * 2, held + count), keeping: start..<end)
+        start = 0
+        end = held
     }
 
     /// Moves what is held to the front.
@@ -56,38 +70,87 @@ package final class ByteBuffer {
     /// Drops the memory of an unusually large exchange. Call only while empty.
     package func shrink(to capacity: Int) {
         guard storage.count > capacity, isEmpty else { return }
-        storage = [UInt8](repeating: 0, count: capacity)
+        storage = pool == nil ? [UInt8](repeating: 0, count: capacity) : []
     }
 
+    /// Gives the memory back to the pool until it is needed again; what has grown is kept for the next time. While
+    /// something is held nothing happens.
+    package func rest() {
+        guard let pool, isEmpty, storage.count == pool.size else { return }
+        var piece: [UInt8] = []
+        swap(&piece, &storage)
+        pool.give(piece)
+        removeAll()
+    }
+
+    @inline(__always)
     package func append(_ byte: UInt8) {
-        makeRoom(1)
+        if end == storage.count { makeRoom(1) }
         storage[end] = byte
         end += 1
     }
 
+    /// Appends the lowest `count` bytes of `word`, at most 8, the lowest first: short texts that are computed.
+    @inline(__always)
+    package func append(word: UInt64, count: Int) {
+        precondition(count >= 0 && count <= 8, "a word has eight bytes")
+        if storage.count - end < 8 { makeRoom(8) }
+        storage.store(word, at: end)
+        end += count
+    }
+
+    @inline(__always)
     package func append(_ bytes: [UInt8]) {
-        append(bytes, bytes.startIndex..<bytes.endIndex)
+        append(bytes, 0..<bytes.count)
     }
 
+    @inline(__always)
     package func append(_ bytes: [UInt8], _ range: Range<Int>) {
-        guard !range.isEmpty else { return }
-        makeRoom(range.count)
+        let count = range.count
+        if storage.count - end < count { makeRoom(count) }
         storage.copy(bytes, range, to: end)
-        end += range.count
+        end += count
     }
 
+    @inline(__always)
     package func append(_ text: StaticString) {
-        makeRoom(text.utf8CodeUnitCount)
+        let count = text.utf8CodeUnitCount
+        if storage.count - end < count { makeRoom(count) }
         storage.copy(text, to: end)
-        end += text.utf8CodeUnitCount
+        end += count
     }
 
     package func append(_ text: String) {
-        makeRoom(text.utf8.count)
-        for byte in text.utf8 {
-            storage[end] = byte
-            end += 1
+        append(text.utf8Span.span)
+    }
+
+    package func append(_ bytes: Span<UInt8>) {
+        if storage.count - end < bytes.count { makeRoom(bytes.count) }
+        storage.copy(bytes, to: end)
+        end += bytes.count
+    }
+
+    /// Appends a second time what `range` of this buffer holds.
+    package func append(again range: Range<Int>) {
+        let offset = range.lowerBound - start
+        makeRoom(range.count)
+        storage.repeat(start + offset..<start + offset + range.count, at: end)
+        end += range.count
+    }
+
+    /// Appends `bytes[range]` with capital letters of ASCII made small, eight at a time.
+    package func append(lowercasing bytes: [UInt8], _ range: Range<Int>) {
+        let count = range.count
+        if storage.count - end < count + 8 { makeRoom(count + 8) }
+        let span = bytes.span
+        var done = 0
+        while done < count {
+            let length = min(8, count - done)
+            let word = ByteSearch.word(span, at: range.lowerBound + done, count: length)
+            storage.store(ASCII.lowercased(word), at: end + done)
+            done += length
         }
+        end += count
     }
 
     /// Copies `range` to `position` in front of it; for taking framing out of a body in place.

@@ -1,7 +1,7 @@
 /// Moves and copies inside byte arrays at the speed of memmove(3).
 ///
 /// `Array.replaceSubrange` with equal lengths and element loops cost 5 to 20 times as much for the bodies that
-/// pass here, and neither can copy within one array. Both functions check their ranges before they touch memory.
+/// pass here, and neither can copy within one array. Every function checks its ranges before it touches memory.
 extension [UInt8] {
     /// Copies `range` to `position`, which is not after its start; the two may overlap.
     package mutating func move(_ range: Range<Int>, to position: Int) {
@@ -13,28 +13,74 @@ extension [UInt8] {
         }
     }
 
+    /// Copies `range` to `position`, which is not before its end.
+    mutating func `repeat`(_ range: Range<Int>, at position: Int) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= position, "repeats go to the back")
+        precondition(range.count <= count - position, "no room for the copy")
+        unsafe withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            unsafe (base + position).copyMemory(from: base + range.lowerBound, byteCount: range.count)
+        }
+    }
+
     /// Copies `range` of `source` over the bytes from `position` on, which must exist already.
+    @inline(__always)
     package mutating func copy(_ source: [UInt8], _ range: Range<Int>, to position: Int) {
         precondition(range.lowerBound >= 0 && range.upperBound <= source.count, "range outside of the source")
         precondition(position >= 0 && range.count <= count - position, "no room for the copy")
         unsafe withUnsafeMutableBytes { target in
             unsafe source.withUnsafeBytes { source in
-                let room = unsafe UnsafeMutableRawBufferPointer(rebasing: target[position...])
-                unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[range]))
+                guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                unsafe (to + position).copyMemory(from: from + range.lowerBound, byteCount: range.count)
             }
+        }
+    }
+
+    /// Copies `source` over the bytes from `position` on, which must exist already.
+    @inline(__always)
+    package mutating func copy(_ source: Span<UInt8>, to position: Int) {
+        precondition(position >= 0 && source.count <= count - position, "no room for the copy")
+        unsafe withUnsafeMutableBytes { target in
+            unsafe source.withUnsafeBytes { source in
+                guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                unsafe (to + position).copyMemory(from: from, byteCount: source.count)
+            }
+        }
+    }
+
+    /// Copies `text` over the bytes from `position` on, which must exist already.
+    @inline(__always)
+    package mutating func copy(_ text: StaticString, to position: Int) {
+        precondition(position >= 0 && text.utf8CodeUnitCount <= count - position, "no room for the copy")
+        unsafe withUnsafeMutableBytes { target in
+            guard let to = target.baseAddress else { return }
+            unsafe (to + position).copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
+        }
+    }
+
+    /// Writes the eight bytes of `word`, the lowest first, over those from `position` on, which must exist already.
+    @inline(__always)
+    package mutating func store(_ word: UInt64, at position: Int) {
+        precondition(position >= 0 && count - position >= 8, "no room for the word")
+        unsafe withUnsafeMutableBytes { bytes in
+            unsafe bytes.storeBytes(of: word.littleEndian, toByteOffset: position, as: UInt64.self)
         }
     }
 }
 
 extension [UInt8] {
-    /// Copies `text` over the bytes from `position` on, which must exist already.
-    package mutating func copy(_ text: StaticString, to position: Int) {
-        precondition(position >= 0 && text.utf8CodeUnitCount <= count - position, "no room for the copy")
-        unsafe withUnsafeMutableBytes { target in
-            text.withUTF8Buffer { text in
-                let room = unsafe UnsafeMutableRawBufferPointer(rebasing: target[position...])
-                unsafe room.copyMemory(from: UnsafeRawBufferPointer(text))
+    /// An array of `count` bytes that begins with those of `range`.
+    ///
+    /// The rest is not written to: to zero a megabyte that a body is received into costs as much as to scan it. Who
+    /// uses it (`ByteBuffer`) hands out bytes that were written only.
+    func grown(to count: Int, keeping range: Range<Int>) -> [UInt8] {
+        precondition(range.lowerBound >= 0 && range.upperBound <= self.count && range.count <= count, "outside")
+        return unsafe [UInt8](unsafeUninitializedCapacity: count) { (target, initialized) in
+            unsafe withUnsafeBytes { source in
+                guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                unsafe UnsafeMutableRawPointer(to).copyMemory(from: from + range.lowerBound, byteCount: range.count)
             }
+            initialized = count
         }
     }
 }

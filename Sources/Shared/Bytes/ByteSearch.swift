@@ -12,6 +12,13 @@ package enum ByteSearch {
         let raw = unsafe bytes.bytes
         let ones = SIMD4<UInt64>(repeating: 0x0101_0101_0101_0101)
         var position = start
+        // Most strings are short.
+        while end - position >= 8, position - start < 16 {
+            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let marks = specialBytes(UInt64(littleEndian: word))
+            if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
+            position += 8
+        }
         while end - position >= 32 {
             let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self)
             let quotes = block ^ (ones &* 0x22)
@@ -78,5 +85,129 @@ package enum ByteSearch {
     package static func first(_ byte: UInt8, _ bytes: [UInt8], in range: Range<Int>) -> Int? {
         let position = first(byte, bytes.span, from: range.lowerBound, to: range.upperBound)
         return position < range.upperBound ? position : nil
+    }
+
+    /// The first position from `start` on that holds no tchar (RFC 9110 §5.6.2): the end of a field name. Without a
+    /// bounds check each byte: a head has some 200 of them.
+    @inline(__always)
+    static func endOfToken(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && start <= end && end <= bytes.count, "range outside of the bytes")
+        let raw = unsafe bytes.bytes
+        var position = start
+        while position < end,
+            isTokenByte(unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt8.self))
+        { position += 1 }
+        return position
+    }
+
+    /// The first position from `start` on that may not stand in a field value (RFC 9110 §5.5); `end` if there is
+    /// none. Eight bytes at a time.
+    @inline(__always)
+    static func endOfFieldText(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && start <= end && end <= bytes.count, "range outside of the bytes")
+        let raw = unsafe bytes.bytes
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var position = start
+        while end - position >= 8 {
+            let word = UInt64(littleEndian: unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
+            let deletes = word ^ (ones &* 0x7F)
+            let marks =
+                (((word &- ones &* 0x20) & ~word) | ((deletes &- ones) & ~deletes)) & 0x8080_8080_8080_8080
+            if marks != 0 {
+                position += marks.trailingZeroBitCount / 8
+                guard bytes[position] == ASCII.tab else { return position }
+                position += 1
+            } else {
+                position += 8
+            }
+        }
+        while position < end, isFieldByte(bytes[position]) { position += 1 }
+        return position
+    }
+
+    /// The `count` bytes from `position` on as a number, the first one lowest; at most 8, all within `bytes`.
+    @inline(__always)
+    static func word(_ bytes: Span<UInt8>, at position: Int, count: Int) -> UInt64 {
+        precondition(position >= 0 && count >= 0 && count <= 8 && count <= bytes.count - position, "outside")
+        if bytes.count - position >= 8 {
+            let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+            return count == 8 ? UInt64(littleEndian: word) : UInt64(littleEndian: word) & ((1 << UInt64(count * 8)) - 1)
+        }
+        var word: UInt64 = 0
+        var index = count
+        while index > 0 {
+            index -= 1
+            word = word << 8 | UInt64(bytes[position + index])
+        }
+        return word
+    }
+
+    /// Where the JSON string whose inside begins at `start` has its closing quote; -1 when it does not end before
+    /// `end`, or has something in it that a slower reader has to judge: surrogates, and whatever is not allowed.
+    @inline(__always)
+    static func endOfString(_ bytes: Span<UInt8>, from start: Int, to end: Int, _ isEscaped: inout Bool) -> Int {
+        var position = start
+        while true {
+            position = endOfPlainText(bytes, from: position, to: end)
+            guard position < end else { return -1 }
+            switch bytes[position] {
+            case ASCII.quote: return position
+            case ASCII.backslash:
+                isEscaped = true
+                let length = escapeLength(bytes, at: position, end)
+                guard length > 0 else { return -1 }
+                position += length
+            case 0x80...:
+                position = endOfSequences(bytes, from: position, to: end)
+                guard position > 0 else { return -1 }
+            default: return -1
+            }
+        }
+    }
+
+    /// Bytes of the escape at `position`; 0 where it is cut, wrong, or half of a surrogate pair. RFC 8259 §7.
+    @inline(__always)
+    private static func escapeLength(_ bytes: Span<UInt8>, at position: Int, _ end: Int) -> Int {
+        guard end - position >= 2 else { return 0 }
+        switch bytes[position + 1] {
+        case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: return 2
+        case 0x75:
+            guard end - position >= 6 else { return 0 }
+            var unit: UInt32 = 0
+            for index in 2..<6 {
+                guard let digit = ASCII.hexValue(bytes[position + index]) else { return 0 }
+                unit = unit << 4 | UInt32(digit)
+            }
+            return unit & 0xF800 == 0xD800 ? 0 : 6
+        default: return 0
+        }
+    }
+
+    /// Behind the UTF-8 sequences of two to four bytes that begin at `start`; -1 at one that is cut or wrong, and
+    /// less than four bytes before `end`. Unicode 15, table 3-7.
+    @inline(__always)
+    private static func endOfSequences(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        let raw = unsafe bytes.bytes
+        var position = start
+        while true {
+            guard end - position >= 4 else { return -1 }
+            let word = UInt32(littleEndian: unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt32.self))
+            if word & 0x80 == 0 { return position }
+            if word & 0x00C0_C0F0 == 0x0080_80E0 {
+                let scalar = (word & 0x0F) << 12 | (word >> 8 & 0x3F) << 6 | (word >> 16 & 0x3F)
+                guard scalar >= 0x800, scalar & 0xF800 != 0xD800 else { return -1 }
+                position += 3
+            } else if word & 0xC0E0 == 0x80C0 {
+                guard word & 0xFF >= 0xC2 else { return -1 }
+                position += 2
+            } else if word & 0xC0C0_C0F8 == 0x8080_80F0 {
+                let scalar =
+                    (word & 0x07) << 18 | (word >> 8 & 0x3F) << 12 | (word >> 16 & 0x3F) << 6 | word >> 24 & 0x3F
+                guard scalar >= 0x10000, scalar <= 0x10FFFF else { return -1 }
+                position += 4
+            } else {
+                return -1
+            }
+        }
     }
 }

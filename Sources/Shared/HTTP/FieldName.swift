@@ -26,21 +26,54 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
         "location", "retry-after",
     ].map { Array($0.utf8) }
 
-    /// By length and first letter: most names are decided by that alone, and then compared once.
-    private static let candidates: [[FieldName]] = {
-        var table = [[FieldName]](repeating: [], count: 32 * 32)
-        for id in allCases where id != .other {
-            let name = names[Int(id.rawValue)]
-            table[name.count << 5 | Int(name[0] & 31)].append(id)
-        }
-        return table
-    }()
+    /// The names by length and first letter, which decides most of them; then compared once, eight bytes at a time.
+    private struct Table {
+        /// Number of the first name of a length and a letter; 0 for none.
+        var first = [UInt8](repeating: 0, count: 32 * 32)
+        /// Number of the next one like it.
+        var next = [UInt8](repeating: 0, count: FieldName.allCases.count)
+        /// Four words a name.
+        var words: [UInt64] = []
+        let all = FieldName.allCases
 
-    static func of(_ bytes: [UInt8], _ range: Range<Int>) -> FieldName {
-        guard range.count < 32, let first = range.first else { return .other }
-        for id in candidates[range.count << 5 | Int(bytes[first] & 31)]
-        where ASCII.equalsIgnoringCase(bytes, range, names[Int(id.rawValue)]) {
-            return id
+        init() {
+            for id in FieldName.allCases {
+                let name = FieldName.names[Int(id.rawValue)]
+                for start in stride(from: 0, to: 32, by: 8) {
+                    let count = max(0, min(8, name.count - start))
+                    words.append(count > 0 ? ByteSearch.word(name.span, at: start, count: count) : 0)
+                }
+                guard let letter = name.first else { continue }
+                let slot = name.count << 5 | Int(letter & 31)
+                next[Int(id.rawValue)] = first[slot]
+                first[slot] = id.rawValue
+            }
+        }
+    }
+
+    private static let table = Table()
+
+    static func of(_ bytes: [UInt8], _ range: Range<Int>) -> FieldName { of(bytes.span, range) }
+
+    /// `range` holds a token: among the bytes of tokens, setting bit 5 maps nothing but the capital of a letter to it.
+    @inline(__always)
+    static func of(_ bytes: Span<UInt8>, _ range: Range<Int>) -> FieldName {
+        let count = range.count
+        guard count > 0, count < 32 else { return .other }
+        let table = table
+        var candidate = Int(table.first[count << 5 | Int(bytes[range.lowerBound] & 31)])
+        while candidate != 0 {
+            var start = 0
+            var isEqual = true
+            while start < count, isEqual {
+                let length = min(8, count - start)
+                let word = ByteSearch.word(bytes, at: range.lowerBound + start, count: length)
+                let lower = word | 0x2020_2020_2020_2020 >> UInt64(64 - 8 * length)
+                isEqual = lower == table.words[candidate * 4 + start / 8]
+                start += 8
+            }
+            if isEqual { return table.all[candidate] }
+            candidate = Int(table.next[candidate])
         }
         return .other
     }

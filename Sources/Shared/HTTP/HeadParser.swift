@@ -61,7 +61,7 @@ package struct HeadParser: Sendable {
         let end = min(range.count, limit)
         let span = bytes.span
         while true {
-            while searched < end, span[base + searched] != ASCII.lineFeed { searched += 1 }
+            searched = ByteSearch.first(ASCII.lineFeed, span, from: base + searched, to: base + end) - base
             guard searched < end else {
                 guard range.count < limit else { throw HTTPViolation(.headTooLarge, "the header section is too large") }
                 return false
@@ -91,7 +91,7 @@ package struct HeadParser: Sendable {
                     head.length = lineStart
                     return true
                 }
-                try readField(bytes, line, into: &head)
+                try readField(span, line, into: &head)
             }
         }
     }
@@ -144,32 +144,34 @@ package struct HeadParser: Sendable {
         return bytes[range.lowerBound + 7] == 0x30 ? 0 : 1
     }
 
+    @inline(__always)
     private func readField(
-        _ bytes: [UInt8], _ line: Range<Int>, into head: inout MessageHead
+        _ bytes: Span<UInt8>, _ line: Range<Int>, into head: inout MessageHead
     ) throws(HTTPViolation) {
-        let span = bytes.span
-        var position = line.lowerBound
-        while position < line.upperBound, isTokenByte(span[position]) { position += 1 }
-        let name = line.lowerBound..<position
+        let colon = ByteSearch.endOfToken(bytes, from: line.lowerBound, to: line.upperBound)
+        let name = line.lowerBound..<colon
         guard !name.isEmpty else {
-            let first = span[line.lowerBound]
+            let first = bytes[line.lowerBound]
             throw first == ASCII.space || first == ASCII.tab
                 ? .malformed("a folded header line") : .malformed("a header line without a valid name")
         }
-        guard position < line.upperBound, span[position] == ASCII.colon else {
+        guard colon < line.upperBound, bytes[colon] == ASCII.colon else {
             throw .malformed("a header name that is not followed by a colon at once")
         }
-        position += 1
-        for index in position..<line.upperBound where !isFieldByte(span[index]) {
+        guard ByteSearch.endOfFieldText(bytes, from: colon + 1, to: line.upperBound) == line.upperBound else {
             throw .malformed("a control character in a header value")
         }
-        let value = ASCII.trimmed(bytes, position..<line.upperBound)
+        // Blanks and tabs at either end are not part of the value (OWS of RFC 9110 §5.6.3).
+        var start = colon + 1
+        var end = line.upperBound
+        while start < end, bytes[start] == ASCII.space || bytes[start] == ASCII.tab { start += 1 }
+        while end > start, bytes[end - 1] == ASCII.space || bytes[end - 1] == ASCII.tab { end -= 1 }
         guard head.fields.count < 200 else { throw HTTPViolation(.headTooLarge, "too many header lines") }
         head.fields.append(
             Field(
                 id: .of(bytes, name), nameStart: UInt32(name.lowerBound - head.base),
-                nameEnd: UInt32(name.upperBound - head.base), valueStart: UInt32(value.lowerBound - head.base),
-                valueEnd: UInt32(value.upperBound - head.base)))
+                nameEnd: UInt32(colon - head.base), valueStart: UInt32(start - head.base),
+                valueEnd: UInt32(end - head.base)))
     }
 }
 

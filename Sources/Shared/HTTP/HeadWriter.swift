@@ -6,38 +6,44 @@ extension ByteBuffer {
 
     package func append(field name: StaticString, _ value: [UInt8], _ range: Range<Int>) {
         append(name)
-        append(HeadBytes.colon)
+        appendColon()
         append(value, range)
-        append(HeadBytes.lineEnd)
+        appendLineEnd()
     }
 
     package func append(field name: StaticString, _ value: String) {
         append(name)
-        append(HeadBytes.colon)
+        appendColon()
         append(value)
-        append(HeadBytes.lineEnd)
+        appendLineEnd()
     }
 
     package func append(field name: StaticString, _ value: Int) {
         append(name)
-        append(HeadBytes.colon)
+        appendColon()
         append(decimal: value)
-        append(HeadBytes.lineEnd)
+        appendLineEnd()
     }
 
+    /// `: `, between the name of a field and its value.
+    @inline(__always)
+    package func appendColon() {
+        append(word: 0x203A, count: 2)
+    }
+
+    @inline(__always)
     package func appendLineEnd() {
-        append(HeadBytes.lineEnd)
+        append(word: 0x0A0D, count: 2)
     }
 
     /// The size line of a chunk; RFC 9112 §7.1.
     package func append(chunkHeader size: Int) {
         append(hex: UInt64(size))
-        append(HeadBytes.lineEnd)
+        appendLineEnd()
     }
 }
 
 package enum HeadBytes {
-    package static let colon = StaticString(": ").bytes
     package static let lineEnd = StaticString("\r\n").bytes
     package static let lastChunk = StaticString("0\r\n\r\n").bytes
     package static let continue100 = StaticString("HTTP/1.1 100 Continue\r\n\r\n").bytes

@@ -32,7 +32,7 @@ package struct Field: Sendable {
 /// message to message, so that reading a head allocates nothing.
 ///
 /// Positions are kept relative to the head's first byte: set `base` anew when those bytes were moved.
-package struct MessageHead: Sendable {
+package final class MessageHead {
     /// Where the head begins in its array.
     package var base = 0
     /// Bytes of the head, including the empty line that ends it.
@@ -94,7 +94,7 @@ package struct MessageHead: Sendable {
         return minorVersion >= 1 || lists(Token.keepAlive, in: .connection, bytes)
     }
 
-    mutating func reset(base: Int) {
+    func reset(base: Int) {
         self.base = base
         length = 0
         fields.removeAll(keepingCapacity: true)

@@ -46,7 +46,7 @@ package struct JSONScanner: Sendable {
         package var valueIsEscaped: Bool
     }
 
-    private enum State: UInt8, Sendable {
+    enum State: UInt8, Sendable {
         case value, valueOrEnd, keyOrEnd, key, colon, commaOrEnd, done
         case string, escape, unicode, lowBackslash, lowU, continuation
         case minus, zero, integer, point, fraction, exponent, exponentSign, exponentDigits
@@ -54,23 +54,23 @@ package struct JSONScanner: Sendable {
     }
 
     /// Members found so far, in the order of the text; the value of the last may still be open.
-    package private(set) var members: [Member] = []
+    package internal(set) var members: [Member] = []
     /// The kind of the outermost value.
-    package private(set) var kind = Kind.null
+    package internal(set) var kind = Kind.null
     /// Whether some object three levels down (a choice of an answer) has a `finish_reason` that is not null.
-    package private(set) var hasFinishReason = false
+    package internal(set) var hasFinishReason = false
     /// Whether there is white space between tokens.
-    package private(set) var hasWhiteSpace = false
-    private var depth = 0
+    package internal(set) var hasWhiteSpace = false
+    var depth = 0
 
-    private let maximumDepth: Int
-    private var state = State.value
+    let maximumDepth: Int
+    var state = State.value
     /// One bit a level: set for an object.
-    private var isObject: [UInt64]
+    var isObject: [UInt64]
     private var stringIsKey = false
     private var stringIsEscaped = false
     private var stringStart = 0
-    private var keyIsFinishReason = false
+    var keyIsFinishReason = false
     private var hexDigits = 0
     private var codeUnit: UInt32 = 0
     private var isLowSurrogate = false
@@ -79,7 +79,7 @@ package struct JSONScanner: Sendable {
     private var highest: UInt8 = 0xBF
     private var literal = Kind.null
     private var matched = 0
-    private var hasBegun = false
+    var hasBegun = false
 
     package init(maximumDepth: Int = 256) {
         self.maximumDepth = maximumDepth
@@ -141,6 +141,12 @@ package struct JSONScanner: Sendable {
         let end = range.upperBound
         var position = range.lowerBound
         while position < end {
+            switch state {
+            case .value, .commaOrEnd, .key, .keyOrEnd, .valueOrEnd:
+                position = skim(span, from: position, to: end, offset: offset)
+                guard position < end else { return }
+            default: break
+            }
             let byte = span[position]
             switch state {
             case .string:
@@ -235,7 +241,7 @@ package struct JSONScanner: Sendable {
     }
 
     @inline(__always)
-    private static func isSpace(_ byte: UInt8) -> Bool {
+    static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
     }
 

@@ -3,13 +3,42 @@ extension ByteBuffer {
     /// Appends `text` as a JSON string.
     package func append(json text: String) {
         append(ASCII.quote)
-        for byte in text.utf8 { append(jsonByte: byte) }
+        appendEscaped(text.utf8Span.span)
         append(ASCII.quote)
     }
 
     /// Appends `bytes[range]`, which may hold anything, as a JSON string; what is no UTF-8 is replaced.
     package func append(json bytes: [UInt8], _ range: Range<Int>) {
-        append(json: String(decoding: bytes[range], as: UTF8.self))
+        append(ASCII.quote)
+        append(escaping: bytes, range)
+        append(ASCII.quote)
+    }
+
+    /// Appends `bytes[range]` as part of a JSON string; what is no UTF-8 is replaced.
+    package func append(escaping bytes: [UInt8], _ range: Range<Int>) {
+        let end = Self.endOfUnescaped(bytes.span, range)
+        guard end == range.upperBound else {
+            return appendEscaped(String(decoding: bytes[range], as: UTF8.self).utf8Span.span)
+        }
+        append(bytes, range)
+    }
+
+    /// Copies what needs no escape in runs.
+    private func appendEscaped(_ text: Span<UInt8>) {
+        var position = 0
+        while position < text.count {
+            let end = Self.endOfUnescaped(text, position..<text.count)
+            append(text.extracting(position..<end))
+            guard end < text.count else { return }
+            append(jsonByte: text[end])
+            position = end + 1
+        }
+    }
+
+    /// ASCII that stands for itself. DEL could, but not in a log that a terminal shows.
+    private static func endOfUnescaped(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+        let end = ByteSearch.endOfPlainText(text, from: range.lowerBound, to: range.upperBound)
+        return ByteSearch.first(0x7F, text, from: range.lowerBound, to: end)
     }
 
     /// Appends a JSON text that was found valid without the white space between its tokens.

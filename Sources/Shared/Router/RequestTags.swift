@@ -15,7 +15,8 @@ package struct RequestTags: Sendable {
     }
 
     private(set) var tags: [Tag] = []
-    private var texts: [UInt8] = []
+    /// The bytes of all tags; see `first` and `forEachText`.
+    package private(set) var texts: [UInt8] = []
 
     package init() {
         tags.reserveCapacity(16)
@@ -61,7 +62,15 @@ package struct RequestTags: Sendable {
     }
 
     /// The first tag as the caller wrote it; empty without any.
-    package var firstText: ArraySlice<UInt8> { tags.first.map { texts[$0.text] } ?? [] }
+    package var firstText: ArraySlice<UInt8> { texts[first] }
+
+    /// Where in `texts` the first tag lies.
+    package var first: Range<Int> { tags.first?.text ?? 0..<0 }
+
+    /// Calls `body` with where in `texts` each tag lies as the caller wrote it.
+    package func forEachText(_ body: (Range<Int>) -> Void) {
+        for tag in tags { body(tag.text) }
+    }
 
     /// `['a', 'b']`, as the reference writes them in a refusal.
     package var description: String {

@@ -3,7 +3,7 @@
 ///
 /// Pure and immutable. Tags are numbered once, so that choosing compares numbers; names are looked up as the bytes
 /// that a request holds.
-package struct RoutingTable: Sendable {
+package final class RoutingTable: Sendable {
     /// A deployment as the router sees it.
     struct Candidate: Sendable {
         /// Numbers of its tags, ascending.

@@ -55,7 +55,7 @@ internal import Shared
         }
         if let tags = record.tags, !tags.isEmpty {
             line.append(",\"tags\":" as StaticString)
-            line.append(json: tags.description)
+            append(tags)
         }
         if record.isStream { line.append(",\"stream\":true" as StaticString) }
         if record.retries > 0 { number(",\"retries\":", record.retries) }
@@ -85,10 +85,7 @@ internal import Shared
             stamp = Array("{\"ts\":\"\(Timestamp.text(second * 1000).dropLast(4))".utf8)
         }
         line.append(stamp)
-        let milliseconds = Int(now % 1000)
-        line.append(UInt8(0x30 + milliseconds / 100))
-        line.append(UInt8(0x30 + milliseconds / 10 % 10))
-        line.append(UInt8(0x30 + milliseconds % 10))
+        line.append(threeDigits: Int(now % 1000))
         line.append("Z\"" as StaticString)
     }
 
@@ -97,17 +94,21 @@ internal import Shared
         append(text.storage, text.readable)
     }
 
-    /// Plain text is copied; anything else is escaped.
-    private func append(_ bytes: [UInt8], _ range: Range<Int>) {
-        for index in range
-        where bytes[index] < 0x20 || bytes[index] >= 0x7F || bytes[index] == ASCII.quote
-            || bytes[index] == ASCII.backslash
-        {
-            return line.append(json: bytes, range)
+    /// `"['a', 'b']"`, the form of `RequestTags.description`, tag by tag, for most lines have one.
+    private func append(_ tags: RequestTags) {
+        line.append("\"[" as StaticString)
+        var isFirst = true
+        tags.forEachText { text in
+            line.append(isFirst ? "'" as StaticString : ", '")
+            isFirst = false
+            line.append(escaping: tags.texts, text)
+            line.append(0x27)
         }
-        line.append(ASCII.quote)
-        line.append(bytes, range)
-        line.append(ASCII.quote)
+        line.append("]\"" as StaticString)
+    }
+
+    private func append(_ bytes: [UInt8], _ range: Range<Int>) {
+        line.append(json: bytes, range)
     }
 }
 
@@ -117,10 +118,13 @@ extension ByteBuffer {
         let microseconds = Int(max(0, span.nanoseconds) / 1000)
         append(decimal: microseconds / 1000)
         append(0x2E)
-        let rest = microseconds % 1000
-        append(UInt8(0x30 + rest / 100))
-        append(UInt8(0x30 + rest / 10 % 10))
-        append(UInt8(0x30 + rest % 10))
+        append(threeDigits: microseconds % 1000)
+    }
+
+    /// `value` below 1000 with leading zeroes.
+    func append(threeDigits value: Int) {
+        let value = UInt64(max(0, value))
+        append(word: 0x30_3030 + value / 100 + (value / 10 % 10) << 8 + (value % 10) << 16, count: 3)
     }
 }
 

@@ -27,7 +27,7 @@ extension Exchange {
         if !model.isEmpty {
             head.append("x-litellm-model-group: " as StaticString)
             head.append(fieldValue: model)
-            head.append(HeadBytes.lineEnd)
+            head.appendLineEnd()
         }
         guard let deployment, let generation else { return }
         head.append(generation.blocks[deployment].responseFields)
@@ -38,7 +38,7 @@ extension Exchange {
         head.append(milliseconds: total)
         head.append("\r\nx-litellm-overhead-duration-ms: " as StaticString)
         head.append(milliseconds: TimeSpan(nanoseconds: max(0, total.nanoseconds - upstreamTime.nanoseconds)))
-        head.append(HeadBytes.lineEnd)
+        head.appendLineEnd()
         head.append(providerFields.storage, providerFields.readable)
     }
 

@@ -231,8 +231,7 @@ internal import Shared
 
     private func describe(_ client: ClientConnection) {
         guard let board = gateway.board else { return }
-        let tag = Array(tags.firstText)
-        board.describe(place, model: model.storage, model.readable, tag: tag, tag.startIndex..<tag.endIndex)
+        board.describe(place, model: model.storage, model.readable, tag: tags.texts, tags.first)
     }
 
     /// Tells the scoreboard how far the answer is.

@@ -47,8 +47,8 @@ internal import Shared
         let text = ByteBuffer(capacity: 512)
         text.append(generation.blocks[index].requestHeads[Endpoint.Operation.chat.rawValue])
         text.append(decimal: body.count)
-        text.append(HeadBytes.lineEnd)
-        text.append(HeadBytes.lineEnd)
+        text.appendLineEnd()
+        text.appendLineEnd()
         text.append(body.storage, body.readable)
         let deadline = EventLoop.shared.now + Self.limit
         var connection: UpstreamConnection?

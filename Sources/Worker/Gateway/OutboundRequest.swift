@@ -39,8 +39,8 @@ struct OutboundRequest {
         }
         text.append(blocks.requestHeads[operation.rawValue])
         text.append(decimal: length)
-        text.append(HeadBytes.lineEnd)
-        text.append(HeadBytes.lineEnd)
+        text.appendLineEnd()
+        text.appendLineEnd()
         text.append(model.storage, model.readable)
         let isCopied = length <= Self.largestCopy
         var start = text.start

@@ -6,23 +6,16 @@ enum ProviderFields {
     /// Appends the lines for all fields of `head`, hop-by-hop ones left out (RFC 9110 §7.6.1).
     static func append(_ head: MessageHead, _ bytes: [UInt8], to lines: ByteBuffer) {
         for field in head.fields where !field.id.isHopByHop {
-            let name = head.name(field)
-            let value = head.value(field)
             lines.append("llm_provider-" as StaticString)
-            for index in name { lines.append(ASCII.lowercased(bytes[index])) }
-            lines.append(HeadBytes.colon)
-            lines.append(bytes, value)
-            lines.append(HeadBytes.lineEnd)
-            if field.id == .other, name.count > 12, ASCII.equalsIgnoringCase(bytes, prefix(name), rateLimit) {
-                for index in name { lines.append(ASCII.lowercased(bytes[index])) }
-                lines.append(HeadBytes.colon)
-                lines.append(bytes, value)
-                lines.append(HeadBytes.lineEnd)
-            }
+            let name = lines.count
+            lines.append(lowercasing: bytes, head.name(field))
+            lines.appendColon()
+            lines.append(bytes, head.value(field))
+            lines.appendLineEnd()
+            guard field.id == .other, lines.storage.holds(rateLimit, at: lines.start + name) else { continue }
+            lines.append(again: lines.start + name..<lines.end)
         }
     }
 
-    private static func prefix(_ name: Range<Int>) -> Range<Int> { name.lowerBound..<name.lowerBound + rateLimit.count }
-
-    private static let rateLimit = StaticString("x-ratelimit-").bytes
+    private static var rateLimit: StaticString { "x-ratelimit-" }
 }
