@@ -35,6 +35,7 @@ package enum WorkerMain {
             StandardStream.error.write("tagway: a worker is started by `tagway serve` only\n")
             CurrentProcess.end(WorkerExit.usage)
         }
+        EventLoop.shared.takeProcess()
         Loop.assumeIsolated { begin(arguments, Log()) }
         EventLoop.shared.run()
         CurrentProcess.end(WorkerExit.failed)

@@ -26,6 +26,15 @@ package struct Piece: Equatable, Sendable {
     }
 }
 
+extension [Piece] {
+    /// Bytes of all of them.
+    package var length: Int {
+        var length = 0
+        for piece in self { length += piece.range.count }
+        return length
+    }
+}
+
 /// System calls on sockets. All sockets are born `CLOEXEC | NONBLOCK`. Knows no event loop.
 package enum Socket {
     /// A TCP or Unix stream socket that is not bound or connected yet; socket(2).

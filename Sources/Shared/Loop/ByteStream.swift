@@ -83,17 +83,32 @@ package enum StreamFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// Sends all of `pieces`, which name `first`, `second` and `third` as 0, 1 and 2; waits for room where needed.
+    /// Sends what goes of `pieces` in one try, without waiting; how many bytes that was. Most answers go whole, and a
+    /// call that cannot wait costs a third of one that can.
+    package func trySend(
+        _ pieces: [Piece], _ first: [UInt8], _ second: [UInt8] = [], _ third: [UInt8] = []
+    ) throws(StreamFailure) -> Int {
+        guard !pieces.isEmpty, !pieces[0].range.isEmpty else { return 0 }
+        switch try send(pieces, from: 0, skip: 0, first, second, third) {
+        case .bytes(let count): return count
+        case .wouldBlock:
+            readiness.isWritable = false
+            return 0
+        }
+    }
+
+    /// Sends all of `pieces`, which name `first`, `second` and `third` as 0, 1 and 2, from the `sent`th byte on; waits
+    /// for room where needed.
     ///
     /// `interruptible` ends the wait for room when the other side has said something meanwhile, and answers false:
     /// an upstream that refuses a body while it is being sent is to be heard.
     @discardableResult
     package func write(
-        _ pieces: [Piece], _ first: [UInt8], _ second: [UInt8] = [], _ third: [UInt8] = [], until deadline: Instant,
-        cancelledBy cancellation: Cancellation? = nil, interruptible: Bool = false
+        _ pieces: [Piece], sent: Int = 0, _ first: [UInt8], _ second: [UInt8] = [], _ third: [UInt8] = [],
+        until deadline: Instant, cancelledBy cancellation: Cancellation? = nil, interruptible: Bool = false
     ) async throws(StreamFailure) -> Bool {
         var position = 0
-        var skip = 0
+        var skip = sent
         while true {
             // Pieces that are done, and empty ones.
             while position < pieces.count, pieces[position].range.count <= skip {

@@ -8,6 +8,24 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
     // Touched by the loop's thread only, which is what being an executor promises.
     private nonisolated(unsafe) var jobs = JobQueue()
     private nonisolated(unsafe) var isRunning = false
+    /// Whether all of the process's Swift code runs here, so that tasks need no preference for this executor.
+    private nonisolated(unsafe) var ownsProcess = false
+
+    /// Makes this loop the place of all jobs, those included that belong to no executor, such as a continuation that
+    /// is resumed. For a process with one thread of Swift code: a task that has to prefer an executor asks its
+    /// preference, under a lock, at every call of an async function (a third of a worker's instructions for a
+    /// request). Not for a test, whose runner has jobs of its own.
+    package nonisolated func takeProcess() {
+        unsafe ownsProcess = true
+        unsafe GlobalJobs.take { job in
+            // The runtime hands over the job itself; UnownedJob is that pointer.
+            if let job = unsafe job { EventLoop.shared.makeReady(unsafe unsafeBitCast(job, to: UnownedJob.self)) }
+        }
+    }
+
+    private nonisolated func makeReady(_ job: UnownedJob) {
+        unsafe jobs.append(job)
+    }
 
     package nonisolated func enqueue(_ job: consuming ExecutorJob) {
         unsafe jobs.append(UnownedJob(job))
@@ -15,19 +33,32 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
 
     /// Turns until `stop()`. Call it on the first thread of the process.
     package nonisolated func run() {
+        // Once for all turns: to enter isolated code allocates.
+        Loop.assumeIsolated { turnUntilStopped() }
+    }
+
+    @Loop private func turnUntilStopped() {
         unsafe isRunning = true
         let serial = unsafe asUnownedSerialExecutor()
         let task = unsafe asUnownedTaskExecutor()
         while unsafe isRunning {
             // Bounded, so that tasks which wake each other cannot keep the kernel waiting.
             for _ in 0..<16 {
-                guard unsafe !jobs.isEmpty else { break }
-                let batch = unsafe jobs.take()
-                for job in batch { unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task) }
-                unsafe jobs.done(batch)
+                // Those that are ready now; the ones that they make ready come with the next round.
+                var left = unsafe jobs.count
+                if left == 0 { break }
+                while left > 0 {
+                    left -= 1
+                    let job = unsafe jobs.removeFirst()
+                    if unsafe ownsProcess {
+                        unsafe job.runSynchronously(on: serial)
+                    } else {
+                        unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+                    }
+                }
             }
-            let mayBlock = unsafe jobs.isEmpty && isRunning
-            Loop.assumeIsolated { Reactor.shared.turn(mayBlock: mayBlock) }
+            let mayBlock = unsafe jobs.count == 0 && isRunning
+            Reactor.shared.turn(mayBlock: mayBlock)
         }
     }
 
@@ -40,7 +71,11 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
 
     /// Starts a task that lives on the loop. The only place where one is made.
     package nonisolated func start(_ body: @escaping @Loop () async -> Void) {
-        Task(executorPreference: self) { await body() }
+        if unsafe ownsProcess {
+            Task { @Loop in await body() }
+        } else {
+            Task(executorPreference: self) { await body() }
+        }
     }
 
     /// Waits until `deadline`.

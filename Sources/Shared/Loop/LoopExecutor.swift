@@ -21,28 +21,29 @@ package actor Loop {
     }
 }
 
-/// Swift's jobs in the order in which they became ready. Filled and emptied by the loop's thread only.
+/// Swift's jobs in the order in which they became ready. Filled and emptied by the loop's thread only; keeps its
+/// memory, so that waking a task allocates nothing.
 struct JobQueue {
-    private var ready: [UnownedJob] = []
-    private var running: [UnownedJob] = []
+    private var jobs: [UnownedJob] = []
+    private var first = 0
 
-    var isEmpty: Bool { ready.isEmpty }
+    var count: Int { jobs.count - first }
 
     mutating func append(_ job: UnownedJob) {
-        ready.append(job)
+        jobs.append(job)
     }
 
-    /// The jobs to run now; those that they make ready come with the next call. Hand the array back with `done`.
-    mutating func take() -> [UnownedJob] {
-        swap(&ready, &running)
-        let jobs = running
-        running = []
-        return jobs
-    }
-
-    mutating func done(_ jobs: consuming [UnownedJob]) {
-        var jobs = jobs
-        jobs.removeAll(keepingCapacity: true)
-        running = jobs
+    /// The next one; there has to be one.
+    mutating func removeFirst() -> UnownedJob {
+        let job = jobs[first]
+        first += 1
+        if first == jobs.count {
+            jobs.removeAll(keepingCapacity: true)
+            first = 0
+        } else if first >= 4096 {
+            jobs.removeFirst(first)
+            first = 0
+        }
+        return job
     }
 }

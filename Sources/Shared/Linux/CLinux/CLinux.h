@@ -95,3 +95,21 @@ static inline int clinux_epoll_wait(int epoll, struct clinux_event *events, int 
 #define CLINUX_EPOLLRDHUP 0x2000u
 #define CLINUX_EPOLLEXCLUSIVE (1u << 28)
 #define CLINUX_EPOLLET (1u << 31)
+
+// The concurrency runtime's hook for jobs without an executor (swift/Runtime/Concurrency.h). Its type has Swift's
+// calling convention, which only C can spell.
+extern void *swift_task_enqueueGlobal_hook;
+typedef void clinux_enqueue(void *job);
+// Whom the hook calls; a variable of a function, because the importer emits no others.
+static inline clinux_enqueue **clinux_global_jobs(void) {
+    static clinux_enqueue *enqueue;
+    return &enqueue;
+}
+__attribute__((swiftcall)) static void clinux_enqueue_global(void *job, void *original) {
+    (void)original;
+    (*clinux_global_jobs())(job);
+}
+static inline void clinux_take_global_jobs(clinux_enqueue *enqueue) {
+    *clinux_global_jobs() = enqueue;
+    swift_task_enqueueGlobal_hook = (void *)clinux_enqueue_global;
+}
