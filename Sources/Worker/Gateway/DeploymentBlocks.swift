@@ -1,8 +1,8 @@
 internal import Shared
 
 /// What every request to one deployment has in common, written once per generation: heads to send upstream, fields
-/// to answer with. The only place that knows how a provider is asked.
-struct DeploymentBlocks {
+/// to answer with. The only place that knows how a provider is asked. Immutable.
+final class DeploymentBlocks {
     /// Request heads by operation, up to the length of the body.
     let requestHeads: [[UInt8]]
     /// `{"model":"…"`: how the body for the upstream begins. Empty where the model depends on the request.
@@ -61,6 +61,28 @@ struct DeploymentBlocks {
 
     /// Configured text as it may stand in a field: control characters, which could end the line, become blanks.
     private static func fieldValue(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
+        return String(decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
+    }
+}
+
+/// The blocks of a generation, each made when the first request goes to its deployment: to make ten thousand takes
+/// a tenth of a second, in which a worker that is told to reload would serve nobody.
+@Loop final class DeploymentBlocksByIndex {
+    private let deployments: [Deployment]
+    private let rules: ProxyRules
+    private var made: [DeploymentBlocks?]
+
+    init(_ deployments: [Deployment], _ rules: ProxyRules) {
+        self.deployments = deployments
+        self.rules = rules
+        made = [DeploymentBlocks?](repeating: nil, count: deployments.count)
+    }
+
+    subscript(_ index: Int) -> DeploymentBlocks {
+        if let blocks = made[index] { return blocks }
+        let blocks = DeploymentBlocks(deployments[index], rules.proxy(for: deployments[index].origin))
+        made[index] = blocks
+        return blocks
     }
 }

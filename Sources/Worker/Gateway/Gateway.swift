@@ -14,6 +14,8 @@ package import Shared
     let pools = UpstreamPools()
     let accessLog = AccessLog()
     var random = FastRandom(seed: SystemRandom.seed())
+    /// The settings that the connections in use were made with; nil while none had to be encrypted.
+    private var tlsInForce: TLSSettings?
     private var idle: [Exchange] = []
 
     package init() {}
@@ -21,8 +23,14 @@ package import Shared
     /// Builds a generation beside the one in force, without an effect on traffic. Throws a reason for the operator.
     package func prepare(_ number: UInt64, _ configuration: Configuration) throws(GenerationRefused) -> Generation {
         let next = Generation(number, configuration)
-        // Reading the trust store takes tens of milliseconds, in which nothing else is served: once, if at all.
-        guard configuration.tls != generation?.configuration.tls else { return next }
+        // Reading the system's trust store takes tens of milliseconds, in which nothing else is served, and
+        // megabytes: once, and only for somebody who has to be trusted.
+        guard configuration.tls != tlsInForce else { return next }
+        if configuration.tls.verification == .system,
+            !configuration.deployments.contains(where: { $0.origin.isSecure })
+        {
+            return next
+        }
         do throws(StreamFailure) {
             next.tls = try TLSContext(configuration.tls)
         } catch {
@@ -33,7 +41,10 @@ package import Shared
 
     /// Requests that begin from now on are answered by `generation`.
     package func commit(_ generation: Generation) {
-        if let tls = generation.tls { pools.apply(tls) }
+        if let tls = generation.tls {
+            pools.apply(tls)
+            tlsInForce = generation.configuration.tls
+        }
         generation.connect(pools)
         self.generation = generation
     }

@@ -5,7 +5,7 @@ package import Shared
     package let number: UInt64
     package let configuration: Configuration
     let table: RoutingTable
-    let blocks: [DeploymentBlocks]
+    let blocks: DeploymentBlocksByIndex
     let credentials: Credentials
     let proxyRules: ProxyRules
     /// What connections of this generation share, where it is not what those before it had.
@@ -21,7 +21,7 @@ package import Shared
         table = RoutingTable(configuration)
         let rules = ProxyRules(configuration.process)
         proxyRules = rules
-        blocks = configuration.deployments.map { DeploymentBlocks($0, rules.proxy(for: $0.origin)) }
+        blocks = DeploymentBlocksByIndex(configuration.deployments, rules)
         credentials = Credentials(masterKey: configuration.general.masterKey.map { Array($0.reveal().utf8) })
     }
 

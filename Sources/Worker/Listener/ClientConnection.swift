@@ -6,7 +6,7 @@ package import Shared
 /// head and body stay in `input` until the answer is complete. Knows nothing of models.
 @Loop package final class ClientConnection {
     package let stream: ByteStream
-    package let input = ByteBuffer(capacity: 2048)
+    package let input: ByteBuffer
     package let response: ResponseWriter
     /// Ends when the client goes away, or is told to finish: whatever is done for it has become pointless.
     package private(set) var cancellation = Cancellation()
@@ -26,7 +26,8 @@ package import Shared
         self.stream = stream
         self.server = server
         settings = server.settings
-        response = ResponseWriter(stream, date: server.date)
+        input = ByteBuffer(from: server.inputs)
+        response = ResponseWriter(stream, date: server.date, buffers: server.outputs)
     }
 
     /// Whether the exchange was cut because the process has to go, not because the client left.
@@ -43,7 +44,8 @@ package import Shared
         response.begin(writeTimeout: settings.writeTimeout)
         do throws(Stop) {
             try await receiveHead()
-            try await receiveBody()
+            let framing = try framing()
+            if !takeBody(framing) { try await receiveBody(framing) }
         } catch {
             guard case .refuse(let refusal) = error else { return false }
             response.isLast = true
@@ -62,6 +64,7 @@ package import Shared
         if cancellation.isCancelled { cancellation = Cancellation() }
         input.consume(next - input.start)
         input.shrink(to: 256 * 1024)
+        input.rest()
         return true
     }
 
@@ -98,33 +101,39 @@ package import Shared
         }
     }
 
-    private func receiveBody() async throws(Stop) {
-        let framing: BodyFraming
+    private func framing() throws(Stop) -> BodyFraming {
         do throws(HTTPViolation) {
-            framing = try BodyFraming.request(head, input.storage)
+            let framing = try BodyFraming.request(head, input.storage)
+            if case .length(let length) = framing, length > settings.bodyLimit { throw Self.tooLarge }
+            return framing
         } catch {
             throw .refuse(.violation(error))
         }
+    }
+
+    /// Takes a body that was received with its head, or none; false when more has to come.
+    private func takeBody(_ framing: BodyFraming) -> Bool {
         switch framing {
-        case .none, .untilClose:
-            body = head.end..<head.end
-            next = head.end
+        case .none, .untilClose: body = head.end..<head.end
         case .length(let length):
-            guard length <= settings.bodyLimit else { throw .refuse(.violation(Self.tooLarge)) }
-            if input.count < head.length + length {
-                try await sendContinue()
-                while input.count < head.length + length {
-                    let missing = head.length + length - input.count
-                    try await receiveMore(room: min(missing, max(16 * 1024, input.count)))
-                }
-            }
-            head.base = input.start
+            guard input.count >= head.length + length else { return false }
             body = head.end..<head.end + length
-            next = body.upperBound
-        case .chunked:
-            try await sendContinue()
-            try await receiveChunks()
+        case .chunked: return false
         }
+        next = body.upperBound
+        return true
+    }
+
+    private func receiveBody(_ framing: BodyFraming) async throws(Stop) {
+        try await sendContinue()
+        guard case .length(let length) = framing else { return try await receiveChunks() }
+        while input.count < head.length + length {
+            // A megabyte at once: what is not received yet costs nothing, and little is copied to grow.
+            let missing = head.length + length - input.count
+            try await receiveMore(room: min(missing, max(1 << 20, input.count)))
+        }
+        head.base = input.start
+        _ = takeBody(framing)
     }
 
     /// Takes the chunked coding out of the body in place: data moves to the front of `input`, behind the head.

@@ -5,7 +5,7 @@ package import Shared
 /// Head and body begin in `buffer`; `send` lets them go in one system call together with bytes that lie elsewhere.
 @Loop package final class ResponseWriter {
     /// What goes out next. The head is written here by whoever answers.
-    package let buffer = ByteBuffer(capacity: 2048)
+    package let buffer: ByteBuffer
     /// Whether a byte of this response may have left. Until then another answer can take its place.
     package private(set) var hasStarted = false
     /// Whether all of the response has left, in the framing that its head announced.
@@ -23,9 +23,10 @@ package import Shared
     private var isChunked = false
     private var pieces: [Piece] = []
 
-    init(_ stream: ByteStream, date: ResponseDate) {
+    init(_ stream: ByteStream, date: ResponseDate, buffers: BufferPool) {
         self.stream = stream
         self.date = date
+        buffer = ByteBuffer(from: buffers)
     }
 
     func begin(writeTimeout: TimeSpan) {
@@ -89,9 +90,8 @@ package import Shared
         if !isHead {
             for piece in bodyPieces { pieces.append(Piece(source: piece.source + 1, range: piece.range)) }
         }
-        try await stream.write(pieces, buffer.storage, body, inserted, until: EventLoop.shared.now + writeTimeout)
-        for piece in pieces { bytesSent += piece.range.count }
-        buffer.removeAll()
+        if let sent = try trySend(body, inserted) { try await sendRest(sent, body, inserted) }
+        sent()
         isComplete = true
     }
 
@@ -114,9 +114,8 @@ package import Shared
         pieces.append(Piece(source: 0, range: lineEnd))
         pieces.append(Piece(source: 1, range: range))
         pieces.append(Piece(source: 0, range: lineEnd.upperBound..<buffer.end))
-        try await stream.write(pieces, buffer.storage, bytes, until: EventLoop.shared.now + writeTimeout)
-        for piece in pieces { bytesSent += piece.range.count }
-        buffer.removeAll()
+        if let sent = try trySend(bytes, []) { try await sendRest(sent, bytes, []) }
+        sent()
     }
 
     /// Sends a last piece of the body of a stream together with the end of its framing.
@@ -133,9 +132,28 @@ package import Shared
     }
 
     private func flush() async throws(StreamFailure) {
-        try await stream.write(buffer.storage, buffer.readable, until: EventLoop.shared.now + writeTimeout)
-        bytesSent += buffer.count
+        pieces.removeAll(keepingCapacity: true)
+        pieces.append(Piece(source: 0, range: buffer.readable))
+        if let sent = try trySend([], []) { try await sendRest(sent, [], []) }
+        sent()
+    }
+
+    /// Sends what goes at once of `pieces` of `buffer` (0), `second` (1) and `third` (2); nil when that was all of it,
+    /// else how much.
+    private func trySend(_ second: [UInt8], _ third: [UInt8]) throws(StreamFailure) -> Int? {
+        let sent = try stream.trySend(pieces, buffer.storage, second, third)
+        return sent == pieces.length ? nil : sent
+    }
+
+    private func sendRest(_ sent: Int, _ second: [UInt8], _ third: [UInt8]) async throws(StreamFailure) {
+        try await stream.write(
+            pieces, sent: sent, buffer.storage, second, third, until: EventLoop.shared.now + writeTimeout)
+    }
+
+    private func sent() {
+        bytesSent += pieces.length
         buffer.removeAll()
+        buffer.rest()
     }
 }
 

@@ -6,7 +6,7 @@ internal import Shared
 /// (invariant of the pool: what broke its framing never meets a second request).
 @Loop final class UpstreamConnection {
     let stream: ByteStream
-    let input = ByteBuffer(capacity: 16 * 1024)
+    let input: ByteBuffer
     private(set) var head = MessageHead()
     /// Exchanges begun on this connection.
     private(set) var exchanges = 0
@@ -21,8 +21,10 @@ internal import Shared
     private var keepsAlive = true
     private var isRequestComplete = true
 
-    init(_ stream: ByteStream) {
+    /// `buffers` is where it takes memory from while there is something to read.
+    init(_ stream: ByteStream, _ buffers: BufferPool) {
         self.stream = stream
+        input = ByteBuffer(from: buffers)
     }
 
     var isReusable: Bool {
@@ -47,8 +49,12 @@ internal import Shared
         exchanges += 1
         isBodyComplete = false
         do throws(StreamFailure) {
+            let sent = try stream.trySend(pieces, head, body, inserted)
+            isRequestComplete = sent == pieces.length
+            if isRequestComplete { return }
             isRequestComplete = try await stream.write(
-                pieces, head, body, inserted, until: deadline, cancelledBy: cancellation, interruptible: true)
+                pieces, sent: sent, head, body, inserted, until: deadline, cancelledBy: cancellation,
+                interruptible: true)
         } catch {
             if case .system = error, exchanges > 1 { throw .stale }
             throw UpstreamFailure(error, .send)
@@ -144,7 +150,13 @@ internal import Shared
     func discardWhole() {
         input.consume(head.length + (announcedLength ?? 0))
         isBodyComplete = true
+        rest()
+    }
+
+    /// Gives the memory for what is read back while nothing is.
+    func rest() {
         input.shrink(to: 64 * 1024)
+        input.rest()
     }
 
     /// The next piece of the body that has been received already; nil when there is none. Lent until the next call
@@ -188,6 +200,7 @@ internal import Shared
     /// Waits for more of the body. The end of the connection completes a body that lasts until then.
     func receiveMore(until deadline: Instant, cancelledBy cancellation: Cancellation?) async throws(UpstreamFailure) {
         let count: Int
+        input.rest()
         do throws(StreamFailure) {
             count = try await stream.read(into: input, room: 16 * 1024, until: deadline, cancelledBy: cancellation)
         } catch {

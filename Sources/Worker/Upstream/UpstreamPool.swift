@@ -8,15 +8,17 @@ internal import Shared
     let proxy: ProxyRules.Proxy?
     private let resolver: Resolver
     private let tls: TLSContext?
+    private let buffers: BufferPool
     private var idle: [UpstreamConnection] = []
     private var isRetired = false
     private static let mostIdle = 2048
 
-    init(_ origin: Origin, proxy: ProxyRules.Proxy?, resolver: Resolver, tls: TLSContext?) {
+    init(_ origin: Origin, proxy: ProxyRules.Proxy?, resolver: Resolver, tls: TLSContext?, buffers: BufferPool) {
         self.origin = origin
         self.proxy = proxy
         self.resolver = resolver
         self.tls = tls
+        self.buffers = buffers
     }
 
     /// A connection for one exchange: given back with `giveBack`, or closed.
@@ -37,6 +39,7 @@ internal import Shared
 
     func giveBack(_ connection: UpstreamConnection) {
         guard connection.isReusable, !isRetired, idle.count < Self.mostIdle else { return connection.close() }
+        connection.rest()
         connection.idleSince = EventLoop.shared.now
         idle.append(connection)
     }
@@ -117,7 +120,7 @@ internal import Shared
                     throw UpstreamFailure(error, .connect)
                 }
             }
-            return UpstreamConnection(stream)
+            return UpstreamConnection(stream, buffers)
         } catch {
             stream.close()
             throw error
@@ -167,6 +170,8 @@ internal import Shared
     private var pools: [Key: UpstreamPool] = [:]
     private let resolver = Resolver()
     private var tls: TLSContext?
+    /// What upstreams say is read in pieces of this size: as much as a burst of some dozen events.
+    private let buffers = BufferPool(size: 20 * 1024)
 
     init() {
         EventLoop.shared.start { await self.ageOut() }
@@ -185,7 +190,7 @@ internal import Shared
         let proxy = rules.proxy(for: origin)
         let key = Key(origin: origin, proxy: proxy?.origin)
         if let pool = pools[key] { return pool }
-        let pool = UpstreamPool(origin, proxy: proxy, resolver: resolver, tls: tls)
+        let pool = UpstreamPool(origin, proxy: proxy, resolver: resolver, tls: tls, buffers: buffers)
         pools[key] = pool
         return pool
     }
