@@ -41,6 +41,21 @@ conformance: build $(CONFORMANCE_VENV)/done ## run the suite in CONFORMANCE (../
 		$$(sed -n 's/^test_case/--deselect=test_conformance.py::&/p' .ci/conformance-pending 2>/dev/null) \
 		$(PYTEST_ARGS) $(CONFORMANCE)/test_conformance.py
 
+bench: build bench-tools ## measure against nginx, print a table, draw docs/img/bench.svg (BENCH_ARGS, see bench/bench.py)
+	python3 bench/bench.py $(BENCH_ARGS)
+
+growth: build bench-tools ## measure cost as work grows, draw docs/img/growth.svg (GROWTH_ARGS, see bench/growth.py)
+	python3 bench/growth.py $(GROWTH_ARGS)
+
+guard: build bench-tools ## instructions, allocations and system calls of a request against bench/instructions.json
+	python3 bench/guard.py $(GUARD_ARGS)
+
+.PHONY: bench growth guard bench-tools
+bench-tools:
+	@for tool in nginx:nginx-light valgrind:valgrind strace:strace openssl:openssl taskset:util-linux; do \
+		command -v $${tool%%:*} >/dev/null || [ -x /usr/sbin/$${tool%%:*} ] || missing="$$missing $${tool##*:}"; \
+	done; [ -z "$$missing" ] || $(MAKE) --no-print-directory install-packages PACKAGES="$$missing"
+
 $(CONFORMANCE_VENV)/done:
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-packages PACKAGES=python3-venv
 	python3 -m venv $(CONFORMANCE_VENV)

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""What one request costs, without a clock: instructions (callgrind), allocations and system calls of a worker, for
+fixed requests on one connection. Fails when they exceed what instructions.json records by more than 5 %, or when a
+plain request allocates. `make guard` runs it; --update records new figures, to be committed with their reason."""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import harness
+
+RECORD = harness.HERE / "instructions.json"
+TOLERANCE = 1.05
+# name: body size, streamed, requests that are counted
+SCENARIOS = {"plain 200 B": (200, False, 1000), "plain 64 KB": (64 << 10, False, 200), "stream of 33 events": (200, True, 500)}
+
+
+def worker_of(supervisor):
+    """The process number of the one worker, which may run under another program."""
+    def find():
+        children = [pid for pid in harness.tree(supervisor) if pid != supervisor]
+        if not children:
+            raise RuntimeError("no worker yet")
+        return children[0]
+    return harness.wait_until(find)
+
+
+def library(bench, name):
+    file = bench.folder / f"{name}.so"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", file, harness.HERE / f"{name}.c", "-ldl"], check=True)
+    return file
+
+
+def serve(bench, environment, seconds=20):
+    """A gateway without access log, so that what a request costs does not depend on what reads the log."""
+    config = bench.config(extra="tagway:\n  access_log: false\n")
+    port = harness.free_port()
+    process = bench.start("tagway", [harness.TAGWAY, "serve", "--config", config, "--port", port, "--workers", 1],
+                          harness.GATEWAY_CORE, environment)
+    harness.wait_until(lambda: harness.get(port, "/health/liveliness"), process, seconds)
+    return port, process
+
+
+def drive(bench, port, size, stream, count):
+    result = bench.load("closed", port, [bench.body(size, i, stream) for i in (0, 1)], connections=1, requests=count)
+    if result["errors"] or result["completed"] != count:
+        raise SystemExit(f"guard: {result}")
+
+
+def instructions(bench):
+    """Per request, by scenario. A worker under callgrind is asked to begin anew and to write down what it counted."""
+    output = bench.folder / "callgrind.out"
+    port, process = serve(bench, {
+        "LD_PRELOAD": str(library(bench, "spawn_under")), "UNDER_IMAGE": str(harness.TAGWAY),
+        "UNDER": f"{harness.shutil.which('valgrind')} --tool=callgrind --callgrind-out-file={output}"}, seconds=60)
+    worker = worker_of(process.pid)
+    found = {}
+    for name, (size, stream, count) in SCENARIOS.items():
+        drive(bench, port, size, stream, count // 5)
+        for option in ("--zero", None, "--dump"):
+            if option is None:
+                drive(bench, port, size, stream, count)
+            else:
+                subprocess.run(["callgrind_control", option, str(worker)], check=True, capture_output=True)
+        newest = max(bench.folder.glob("callgrind.out.*"), key=lambda f: int(f.suffix[1:]))
+        total = re.search(r"^(?:totals|summary): (\d+)", newest.read_text(errors="replace"), re.MULTILINE)
+        found[name] = round(int(total.group(1)) / count)
+    harness.stop(process)
+    return found
+
+
+def allocations(bench):
+    """Calls of malloc and its relatives in 10,000 requests, by scenario."""
+    prefix = bench.folder / "allocations"
+    port, process = serve(bench, {"LD_PRELOAD": str(library(bench, "count_allocations")), "COUNT_PREFIX": str(prefix)})
+    file = pathlib.Path(f"{prefix}.{worker_of(process.pid)}")
+    found = {}
+    for name, (size, stream, _) in SCENARIOS.items():
+        drive(bench, port, size, stream, 1000)
+        before = int.from_bytes(file.read_bytes(), sys.byteorder)
+        drive(bench, port, size, stream, 10_000)
+        found[name] = int.from_bytes(file.read_bytes(), sys.byteorder) - before
+    harness.stop(process)
+    return found
+
+
+def system_calls(bench):
+    """Per request, by name, for plain ones."""
+    table = bench.folder / "calls"
+    port, process = serve(bench, {
+        "LD_PRELOAD": str(library(bench, "spawn_under")), "UNDER_IMAGE": str(harness.TAGWAY),
+        "UNDER": f"{harness.shutil.which('strace')} -D -c -o {table}"})
+    drive(bench, port, 200, False, 2000)
+    process.terminate()
+    process.wait(timeout=20)
+    harness.wait_until(lambda: table.stat().st_size > 0 or 1 / 0)
+    found = {}
+    for line in table.read_text().splitlines():
+        words = line.split()
+        if len(words) >= 5 and words[3].isdigit() and words[-1] != "total" and int(words[3]) >= 200:
+            found[words[-1]] = round(int(words[3]) / 2000, 2)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--update", action="store_true", help="record the figures instead of comparing them")
+    args = parser.parse_args()
+    harness.has("cc", "valgrind", "callgrind_control", "strace", "taskset")
+    with harness.Bench() as bench:
+        counted = {"instructions": instructions(bench), "allocations in 10,000 requests": allocations(bench),
+                   "system calls": system_calls(bench)}
+    recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    failures = []
+    for name, value in counted["instructions"].items():
+        limit = recorded.get("instructions", {}).get(name)
+        print(f"{name:22} {value:9,} instructions a request" + (f", recorded {limit:,}" if limit else ""))
+        if limit and value > limit * TOLERANCE:
+            failures.append(f"{name}: {value:,} instructions, {value / limit - 1:.1%} more than recorded")
+        if limit and value * TOLERANCE < limit:
+            print(f"{'':22} less than recorded: run it with --update and commit the record")
+    for name, value in counted["allocations in 10,000 requests"].items():
+        print(f"{name:22} {value:9,} allocations in 10,000 requests")
+        # The heartbeat of a worker, once a second, is not part of a request.
+        if value > 500:
+            failures.append(f"{name}: {value:,} allocations in 10,000 requests; a request is to make none")
+    print("system calls of a plain request: " + ", ".join(f"{name} {value}" for name, value in counted["system calls"].items()))
+    beyond = sum(value for name, value in counted["system calls"].items() if name != "epoll_wait")
+    if beyond > 4.05:
+        failures.append(f"{beyond:.2f} system calls a plain request beyond epoll_wait; four are needed")
+    if args.update:
+        RECORD.write_text(json.dumps(counted, indent=1) + "\n")
+        print(f"recorded in {RECORD.relative_to(harness.ROOT)}")
+        return
+    for failure in failures:
+        print(f"guard: {failure}", file=sys.stderr)
+    if failures:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
