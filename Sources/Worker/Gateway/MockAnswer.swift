@@ -58,19 +58,7 @@ struct MockAnswer {
         case .completion:
             chunk(buffer, "text_completion", "\"text\":", text, "")
             chunk(buffer, "text_completion", "\"text\":", "", "", isLast: true)
-        case .response:
-            event(buffer, "response.created")
-            response(buffer, status: "in_progress", hasText: false)
-            buffer.append("}\n\n" as StaticString)
-            event(
-                buffer, "response.output_text.delta",
-                closing: "\"item_id\":\"msg_\(id)\",\"output_index\":0,\"content_index\":0,\"delta\":")
-            buffer.append(json: text)
-            buffer.append("}\n\n" as StaticString)
-            event(buffer, "response.completed")
-            response(buffer, status: "completed", hasText: true)
-            buffer.append("}\n\n" as StaticString)
-            return
+        case .response: return responseEvents(buffer)
         case .embedding: return
         }
         buffer.append("data: [DONE]\n\n" as StaticString)
@@ -106,8 +94,41 @@ struct MockAnswer {
         buffer.append("}]}\n\n" as StaticString)
     }
 
-    private func event(_ buffer: ByteBuffer, _ type: String, closing: String = "\"response\":") {
-        buffer.append("event: \(type)\ndata: {\"type\":\"\(type)\",\(closing)")
+    /// Every event that a client builds its answer from, in the order of the Responses API: the response, its one
+    /// item, the item's one part, the text; then each of them done.
+    private func responseEvents(_ buffer: ByteBuffer) {
+        let place = "\"item_id\":\"msg_\(id)\",\"output_index\":0,\"content_index\":0,"
+        event(buffer, 0, "response.created", "\"response\":") { response($0, status: "in_progress", hasText: false) }
+        event(buffer, 1, "response.output_item.added", "\"output_index\":0,\"item\":") { item($0, hasText: false) }
+        event(buffer, 2, "response.content_part.added", "\(place)\"part\":") { part($0, "") }
+        event(buffer, 3, "response.output_text.delta", "\(place)\"logprobs\":[],\"delta\":") { $0.append(json: text) }
+        event(buffer, 4, "response.output_text.done", "\(place)\"logprobs\":[],\"text\":") { $0.append(json: text) }
+        event(buffer, 5, "response.content_part.done", "\(place)\"part\":") { part($0, text) }
+        event(buffer, 6, "response.output_item.done", "\"output_index\":0,\"item\":") { item($0, hasText: true) }
+        event(buffer, 7, "response.completed", "\"response\":") { response($0, status: "completed", hasText: true) }
+    }
+
+    /// `members` end with the key of the value that `write` appends.
+    private func event(
+        _ buffer: ByteBuffer, _ number: Int, _ type: String, _ members: String, _ write: (ByteBuffer) -> Void
+    ) {
+        buffer.append("event: \(type)\ndata: {\"type\":\"\(type)\",\"sequence_number\":\(number),\(members)")
+        write(buffer)
+        buffer.append("}\n\n" as StaticString)
+    }
+
+    private func item(_ buffer: ByteBuffer, hasText: Bool) {
+        let status = hasText ? "completed" : "in_progress"
+        buffer.append("{\"type\":\"message\",\"id\":\"msg_\(id)\",\"status\":\"\(status)\",\"role\":\"assistant\"")
+        buffer.append(",\"content\":[" as StaticString)
+        if hasText { part(buffer, text) }
+        buffer.append("]}" as StaticString)
+    }
+
+    private func part(_ buffer: ByteBuffer, _ text: String) {
+        buffer.append("{\"type\":\"output_text\",\"annotations\":[],\"text\":" as StaticString)
+        buffer.append(json: text)
+        buffer.append(0x7D)
     }
 
     private func response(_ buffer: ByteBuffer, status: String, hasText: Bool) {
@@ -116,12 +137,7 @@ struct MockAnswer {
         buffer.append(",\"error\":null,\"incomplete_details\":null,\"instructions\":null,\"metadata\":{},\"model\":")
         buffer.append(name.storage, name.readable)
         buffer.append(",\"output\":[" as StaticString)
-        if hasText {
-            buffer.append("{\"type\":\"message\",\"id\":\"msg_\(id)\",\"status\":\"completed\",\"role\":\"assistant\"")
-            buffer.append(",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"text\":" as StaticString)
-            buffer.append(json: text)
-            buffer.append("}]}" as StaticString)
-        }
+        if hasText { item(buffer, hasText: true) }
         buffer.append(
             "],\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[],\"temperature\":1.0" as StaticString)
         buffer.append(",\"top_p\":1.0,\"usage\":" as StaticString)
