@@ -49,7 +49,7 @@ extension ConfigurationDecoder {
         if let value = members["allow_fail_open"] {
             deployment.allowFailOpen = reader.bool(value, "\(path).allow_fail_open") ?? false
         }
-        deployment.infoJSON = reader.isNull(node) ? "{}" : reader.json(node) ?? "{}"
+        deployment.infoJSON = reader.isNull(node) ? "{}" : reader.json(node, path) ?? "{}"
     }
 
     private mutating func decodeParameters(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
@@ -81,7 +81,7 @@ extension ConfigurationDecoder {
         if let headers = members["extra_headers"] { decodeHeaders(headers, place("extra_headers"), into: &deployment) }
         for (key, node) in reader.mapping(node, path) ?? []
         where !KnownKeys.parameters.honoured.contains(key) && !KnownKeys.parameters.ignored.contains(key) {
-            guard let json = reader.json(node) else {
+            guard let json = reader.json(node, place(key), resolving: true) else {
                 reader.fail(node.position, place(key), "is too large")
                 continue
             }
@@ -234,7 +234,7 @@ extension ConfigurationDecoder {
         let secrets = ["key", "token", "secret", "password", "credential", "headers"]
         var members: [String] = []
         for (key, value) in reader.mapping(node, path) ?? [] where !secrets.contains(where: key.lowercased().contains) {
-            members.append("\(YAMLScalar.quoted(key)):\(reader.json(value) ?? "null")")
+            members.append("\(YAMLScalar.quoted(key)):\(reader.json(value, "\(path).\(key)") ?? "null")")
         }
         return "{\(members.joined(separator: ","))}"
     }

@@ -228,31 +228,36 @@ struct ConfigurationReader {
 
     // MARK: Anything
 
-    /// The node as JSON; nil when it grows beyond a megabyte (aliases of aliases).
-    func json(_ node: YAMLNode) -> String? {
+    /// The node as JSON, merge keys resolved; nil when it grows beyond a megabyte (aliases of aliases).
+    ///
+    /// What is shown keeps `os.environ/NAME` as it stands; what is sent has it replaced.
+    mutating func json(_ node: YAMLNode, _ path: String, resolving: Bool = false) -> String? {
         var out = ""
-        return write(node, &out) ? out : nil
+        return write(node, path, resolving, &out) ? out : nil
     }
 
-    private func write(_ node: YAMLNode, _ out: inout String) -> Bool {
+    private mutating func write(_ node: YAMLNode, _ path: String, _ resolving: Bool, _ out: inout String) -> Bool {
         guard out.utf8.count < 1 << 20 else { return false }
         switch node.value {
         case .scalar(let text, let isPlain):
-            out += isPlain ? YAMLScalar(text).json(text) : YAMLScalar.quoted(text)
+            if resolving, text.hasPrefix("os.environ/") {
+                out += self.text(node, path).map(YAMLScalar.quoted) ?? "null"
+            } else {
+                out += isPlain ? YAMLScalar(text).json(text) : YAMLScalar.quoted(text)
+            }
         case .sequence(let items):
             out += "["
             for (index, item) in items.enumerated() {
                 if index > 0 { out += "," }
-                guard write(item, &out) else { return false }
+                guard write(item, "\(path)[\(index)]", resolving, &out) else { return false }
             }
             out += "]"
-        case .mapping(let members):
+        case .mapping:
             out += "{"
-            for (index, member) in members.enumerated() {
+            for (index, member) in (mapping(node, path) ?? []).enumerated() {
                 if index > 0 { out += "," }
-                guard case .scalar(let key, _) = member.key.value else { return false }
-                out += YAMLScalar.quoted(key) + ":"
-                guard write(member.value, &out) else { return false }
+                out += YAMLScalar.quoted(member.key) + ":"
+                guard write(member.value, join(path, member.key), resolving, &out) else { return false }
             }
             out += "}"
         }

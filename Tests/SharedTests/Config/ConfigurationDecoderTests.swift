@@ -202,6 +202,31 @@ func decode(
         #expect(decoded.configuration.general.masterKey == Secret("sk-m"))
     }
 
+    /// In parameters that are sent, however deep; what is shown keeps the reference.
+    @Test func referencesInOtherParametersAreResolvedToo() throws {
+        let decoded = decode(
+            """
+            model_list:
+            - model_name: m
+              litellm_params:
+                model: openai/x
+                user: os.environ/USER
+                extra_body: {a: [os.environ/A, "os.environ/B"], <<: {c: os.environ/NOPE, a: 1}}
+            """, environment: ["USER": "u\"", "A": "1", "B": "b"])
+        #expect(
+            decoded.problems.map(\.description) == [
+                "/etc/c.yaml:6:61: warning: model_list[0].litellm_params.extra_body.c: the environment variable NOPE is not set (set it, or give it in environment_variables or --env-file)"
+            ])
+        let deployment = try #require(decoded.configuration.deployments.first)
+        #expect(
+            deployment.defaults == [
+                DefaultParameter(name: "user", json: #""u\"""#),
+                DefaultParameter(name: "extra_body", json: #"{"a":["1","b"],"c":null}"#),
+            ])
+        #expect(deployment.parametersJSON.contains(#""user":"os.environ/USER""#))
+        #expect(deployment.unconfigured == nil)
+    }
+
     /// Wherever the section stands, it counts for every reference, those of included files too.
     @Test func environmentVariablesAreAppliedFirst() {
         let decoded = decode(
