@@ -64,9 +64,12 @@ enum TagsTarget {
         try claim("a reason exactly when somebody is allowed", (reason == nil) == allowed.isEmpty, "\(allowed)")
         try claim("each once, in order", allowed == Set(allowed).sorted(), "\(allowed)")
         for index in allowed where reason != .failedOpen {
-            let carried = configuration.deployments[Int(index)].tags
-            for tag in text(wanted).split(separator: ",").map({ $0.trimming(" \t") }) where tag.hasPrefix("!") {
-                try claim("excluded tags exclude", !carried.contains(String(tag.dropFirst())), "\(tag) \(carried)")
+            // Bytes: a header need not be UTF-8, a configuration is.
+            let carried = configuration.deployments[Int(index)].tags.map { Array($0.utf8) }
+            for part in wanted.split(separator: 0x2C) {
+                let tag = Array(wanted[ASCII.trimmed(wanted, part.startIndex..<part.endIndex)])
+                guard tag.first == 0x21 else { continue }
+                try claim("excluded tags exclude", !carried.contains(Array(tag.dropFirst())), "\(text(tag)) \(carried)")
             }
         }
         // Asked for by its id, a deployment gets what its group gets.
@@ -79,15 +82,6 @@ enum TagsTarget {
             _ = TagFilter.select(table, one, tags, userAgent: agent.isEmpty ? nil : agent[...], into: &only)
             try claim("an id opens no door", only == (allowed.contains(Int32(index)) ? [Int32(index)] : []), "\(only)")
         }
-    }
-}
-
-extension Substring {
-    fileprivate func trimming(_ characters: String) -> Substring {
-        var rest = self
-        while let first = rest.first, characters.contains(first) { rest.removeFirst() }
-        while let last = rest.last, characters.contains(last) { rest.removeLast() }
-        return rest
     }
 }
 
