@@ -36,6 +36,8 @@ package enum WorkerMain {
             CurrentProcess.end(WorkerExit.usage)
         }
         EventLoop.shared.takeProcess()
+        // Large bodies come one after the other: a megabyte costs 256 page faults otherwise.
+        CurrentProcess.keepFreedMemory(32 << 20)
         Loop.assumeIsolated { begin(arguments, Log()) }
         EventLoop.shared.run()
         CurrentProcess.end(WorkerExit.failed)

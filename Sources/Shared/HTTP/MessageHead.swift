@@ -51,7 +51,7 @@ package final class MessageHead {
     package internal(set) var status = 0
 
     package init() {
-        fields.reserveCapacity(32)
+        fields.reserveCapacity(16)
     }
 
     /// The request target as sent; RFC 9112 §3.2.
@@ -64,13 +64,13 @@ package final class MessageHead {
 
     /// The value of the first field of that name.
     package func first(_ id: FieldName) -> Range<Int>? {
-        for field in fields where field.id == id { return value(field) }
+        for index in 0..<fields.count where fields[index].id == id { return value(fields[index]) }
         return nil
     }
 
     package func count(_ id: FieldName) -> Int {
         var count = 0
-        for field in fields where field.id == id { count += 1 }
+        for index in 0..<fields.count where fields[index].id == id { count += 1 }
         return count
     }
 

@@ -84,7 +84,7 @@ package struct JSONScanner: Sendable {
     package init(maximumDepth: Int = 256) {
         self.maximumDepth = maximumDepth
         isObject = [UInt64](repeating: 0, count: maximumDepth / 64 + 1)
-        members.reserveCapacity(32)
+        members.reserveCapacity(8)
     }
 
     package mutating func reset() {

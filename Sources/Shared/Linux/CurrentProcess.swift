@@ -24,6 +24,12 @@ package enum CurrentProcess {
         return result
     }
 
+    /// Keeps up to `bytes` of freed memory for the next use, instead of giving each large piece back to the kernel,
+    /// which would fill it with zeroes page by page when it is asked for again; mallopt(3).
+    package static func keepFreedMemory(_ bytes: Int32) {
+        clinux_keep_freed_memory(bytes)
+    }
+
     /// Has the kernel send `signal` when the thread that started this process ends; prctl(2) PR_SET_PDEATHSIG.
     package static func dieWithParent(_ signal: Signal) {
         _ = clinux_set_parent_death_signal(signal.rawValue)

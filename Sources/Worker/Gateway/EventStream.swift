@@ -21,7 +21,7 @@ struct EventStream {
     let longestEvent: Int
 
     private var scanner = JSONScanner()
-    private let pending = ByteBuffer(capacity: 1024)
+    private let pending = ByteBuffer(capacity: 0)
     private let joined = ByteBuffer(capacity: 64)
     private let compacted = ByteBuffer(capacity: 64)
     private var dataLines: [Range<Int>] = []

@@ -28,6 +28,7 @@ extension Exchange {
         do throws(UpstreamFailure) {
             let connectLimit = now + .seconds(generation.configuration.process.connectTimeout)
             connection = try await ask(pool, bytes, client, deadline, connectLimit)
+            outbound.release()
             guard let connection else { return .gone }
             return try await take(client, connection, pool, deadline, limit)
         } catch {

@@ -28,7 +28,7 @@ internal import Shared
     var deployment: Int?
 
     // What came of it.
-    var outbound = OutboundRequest()
+    var outbound: OutboundRequest
     var body = Answer()
     var events = EventStream()
     /// Field lines of the upstream's answer, for the client.
@@ -50,6 +50,7 @@ internal import Shared
 
     init(_ gateway: Gateway) {
         self.gateway = gateway
+        outbound = OutboundRequest(from: gateway.requests)
     }
 
     /// How the request of a client is answered.

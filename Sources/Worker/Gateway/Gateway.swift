@@ -13,6 +13,8 @@ package import Shared
 
     let pools = UpstreamPools()
     let accessLog = AccessLog()
+    /// Memory for requests on their way to upstreams.
+    let requests = BufferPool(size: 2048)
     var random = FastRandom(seed: SystemRandom.seed())
     /// The settings that the connections in use were made with; nil while none had to be encrypted.
     private var tlsInForce: TLSSettings?

@@ -8,13 +8,21 @@ struct OutboundRequest {
     static let largestCopy = 16 * 1024
 
     /// Source 0 of `pieces`: the head, and what is put between parts of the body.
-    let text = ByteBuffer(capacity: 2048)
+    let text: ByteBuffer
     /// In order; source 1 is the client's bytes.
     private(set) var pieces: [Piece] = []
     private let model = ByteBuffer(capacity: 64)
 
-    init() {
+    /// `buffers` is where it takes memory from between `write` and `release`.
+    init(from buffers: BufferPool = BufferPool(size: 2048)) {
+        text = ByteBuffer(from: buffers)
         pieces.reserveCapacity(8)
+    }
+
+    /// Forgets what was written: the upstream has it.
+    func release() {
+        text.removeAll()
+        text.rest()
     }
 
     /// `capture` is what a wildcard's `*` stands for.

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -44,6 +45,11 @@ static inline int clinux_close_range(unsigned int first, unsigned int last) {
 static inline long clinux_getrandom(void *bytes, size_t count) { return syscall(SYS_getrandom, bytes, count, 0); }
 static inline int clinux_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
 static inline int clinux_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); }
+// The options of mallopt(3) are macros.
+static inline void clinux_keep_freed_memory(int bytes) {
+    mallopt(M_MMAP_THRESHOLD, bytes);
+    mallopt(M_TRIM_THRESHOLD, bytes);
+}
 // fcntl is variadic, which Swift does not import.
 static inline int clinux_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 static inline int clinux_open(const char *path, int flags, unsigned int mode) { return open(path, flags, mode); }
