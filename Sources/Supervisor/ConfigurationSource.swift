@@ -11,23 +11,56 @@ struct ConfigurationSource {
         var decoded: DecodedConfiguration
         /// What `os.environ/NAME` referred to.
         var environment: [String: String]
+        /// Every file that was looked for, by path as given.
+        var files: [String: FileState] = [:]
+    }
+
+    /// What was found at a path.
+    enum FileState: Equatable {
+        case bytes([UInt8])
+        case unreadable(SystemError)
+
+        init(_ result: Result<[UInt8], SystemError>) {
+            switch result {
+            case .success(let bytes): self = .bytes(bytes)
+            case .failure(let error): self = .unreadable(error)
+            }
+        }
     }
 
     /// Reads everything anew. What is wrong is among the problems; nothing is thrown.
     func load(_ environment: [String: String] = CurrentProcess.environment()) -> Loaded {
         var environment = environment
         var problems: [Problem] = []
+        var files: [String: FileState] = [:]
         if let environmentFile {
-            problems = Self.read(environmentFile, into: &environment)
+            let content = Self.readEnvironment(environmentFile)
+            files[environmentFile] = FileState(content)
+            problems = Self.apply(content, of: environmentFile, to: &environment)
         }
-        var decoded = ConfigurationDecoder.decode(path: path, environment: environment) { File.read($0) }
+        var decoded = ConfigurationDecoder.decode(path: path, environment: environment) { path in
+            let content = File.read(path)
+            files[path] = FileState(content)
+            return content
+        }
         decoded.problems = problems + decoded.problems
-        return Loaded(decoded: decoded, environment: environment)
+        return Loaded(decoded: decoded, environment: environment, files: files)
+    }
+
+    /// What is at `path` now, read as `load` reads it.
+    func state(of path: String) -> FileState {
+        FileState(path == environmentFile ? Self.readEnvironment(path) : File.read(path))
+    }
+
+    private static func readEnvironment(_ path: String) -> Result<[UInt8], SystemError> {
+        File.read(path, limit: 1 << 20)
     }
 
     /// What the file says counts before what was there: it is what can be edited while we run.
-    private static func read(_ path: String, into environment: inout [String: String]) -> [Problem] {
-        switch File.read(path, limit: 1 << 20) {
+    private static func apply(
+        _ content: Result<[UInt8], SystemError>, of path: String, to environment: inout [String: String]
+    ) -> [Problem] {
+        switch content {
         case .failure(let error):
             let place = Position(file: path, line: 1, column: 1)
             return [

@@ -16,6 +16,7 @@ extension Supervisor {
         log.reloadBegun(reload)
         manager.reloading(now: Clock.now())
         let loaded = source.load()
+        watch.note(loaded.files, isComplete: loaded.decoded.isAcceptable(strict: source.isStrict))
         let (verdict, warnings) = ConfigurationVerdict.judge(
             loaded, .reload(encoded), isStrict: source.isStrict, isLoopback: isLoopback)
         switch verdict {
@@ -45,6 +46,7 @@ extension Supervisor {
             encoded = offer.encoded
             fleet.timing.drain = .seconds(configuration.process.drainTimeout)
             finishReload(.done(difference, outcome))
+            adjustWatch()
             if options.workers == nil { handle(.resize(wantedWorkers)) }
         }
     }

@@ -33,9 +33,8 @@ extension Supervisor {
     }
 
     static func firstConfiguration(
-        _ source: ConfigurationSource, isLoopback: Bool, _ log: SupervisorLog
+        _ loaded: ConfigurationSource.Loaded, _ source: ConfigurationSource, isLoopback: Bool, _ log: SupervisorLog
     ) throws(StartFailure) -> (Configuration, [UInt8]) {
-        let loaded = source.load()
         log.problems(loaded.decoded.problems)
         let (verdict, warnings) = ConfigurationVerdict.judge(
             loaded, .start, isStrict: source.isStrict, isLoopback: isLoopback)

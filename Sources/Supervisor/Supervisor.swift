@@ -27,6 +27,7 @@ final class Supervisor {
     var encoded: [UInt8]
     var lastGeneration: UInt64 = 1
     var reloads = ReloadQueue()
+    let watch = ConfigurationWatch()
     /// Clients of the control socket that wait for the reload of that number, and for the end.
     var waitingForReload: [(client: Int, reload: Int)] = []
     var waitingForEnd: [Int] = []
@@ -50,6 +51,7 @@ final class Supervisor {
     enum Token {
         static let signals: UInt64 = 0
         static let control: UInt64 = 1
+        static let watch: UInt64 = 2
         /// And the number of a worker, or of a client of the control socket.
         static let worker: UInt64 = 1 << 32
         static let client: UInt64 = 1 << 48
@@ -91,7 +93,9 @@ final class Supervisor {
         isLoopback = addresses.joined().allSatisfy(\.isLoopback)
         // A port that the kernel picks cannot be anybody else's.
         var directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
-        (configuration, encoded) = try Self.firstConfiguration(source, isLoopback: isLoopback, log)
+        let loaded = source.load()
+        watch.note(loaded.files, isComplete: true)
+        (configuration, encoded) = try Self.firstConfiguration(loaded, source, isLoopback: isLoopback, log)
         do throws(ListenerSet.BindError) {
             listeners = try ListenerSet(binding: addresses)
         } catch {
@@ -126,6 +130,7 @@ final class Supervisor {
         if manager.watchdogInterval != nil { nextSignOfLife = startedAt }
         fleet.timing.drain = .seconds(configuration.process.drainTimeout)
         handle(.start(workers: wantedWorkers, generation: 1))
+        adjustWatch()
         while exitCode == nil {
             let count = epoll.wait(milliseconds: waitingTime())
             for index in 0..<count {
@@ -133,6 +138,7 @@ final class Supervisor {
                 switch token {
                 case Token.signals: readSignals()
                 case Token.control: acceptControl()
+                case Token.watch: watch.readEvents(now: Clock.now())
                 case Token.client...: readControl(Int(token - Token.client))
                 default: read(Int(token - Token.worker))
                 }
@@ -152,6 +158,8 @@ final class Supervisor {
     func waitingTime() -> Int32 {
         var deadline = min(fleet.nextDeadline, nextProgress, nextSignOfLife)
         if control.hasClients { deadline = min(deadline, Clock.now() + .seconds(1)) }
+        // A look waits for the reload under way, whose end is an event of its own.
+        if !fleet.isStopping, reloads.current == nil { deadline = min(deadline, watch.nextDeadline) }
         guard deadline != .never else { return -1 }
         let wait = deadline - Clock.now()
         // Rounded up: waking before the deadline would only mean waiting again.
@@ -161,6 +169,7 @@ final class Supervisor {
     func keepHouse() {
         let now = Clock.now()
         if control.hasClients { control.closeIdle(now: now) }
+        lookAtFiles()
         if nextSignOfLife <= now, let interval = manager.watchdogInterval {
             nextSignOfLife = now + interval
             manager.alive()

@@ -52,6 +52,15 @@ final class SupervisorLog {
         }
     }
 
+    /// The configuration is polled where it cannot be watched.
+    func watchLimited(_ error: SystemError) {
+        log.event(.warn, "watch-limited") { $0.member("error", error.description) }
+    }
+
+    func mountedFile(_ path: String) {
+        log.event(.warn, "subpath-mount") { $0.member("path", path) }
+    }
+
     // MARK: Workers
 
     func spawned(_ process: WorkerProcess) {

@@ -159,6 +159,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var connectTimeout = 10.0
     package var drainTimeout = 300.0
     package var accessLog = true
+    /// Whether a change of a file that was read is a reload.
+    package var watch = false
     /// Proxy settings of the environment in force: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
     package var httpsProxy: String?
     package var httpProxy: String?

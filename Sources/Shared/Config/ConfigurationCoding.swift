@@ -248,6 +248,7 @@ extension ProcessSettings {
             out.put(number)
         }
         out.put(accessLog)
+        out.put(watch)
         out.put(httpsProxy)
         out.put(httpProxy)
         out.put(noProxy)
@@ -265,6 +266,7 @@ extension ProcessSettings {
         connectTimeout = try input.double()
         drainTimeout = try input.double()
         accessLog = try input.bool()
+        watch = try input.bool()
         httpsProxy = try input.optionalString()
         httpProxy = try input.optionalString()
         noProxy = try input.optionalString()

@@ -150,5 +150,8 @@ extension ConfigurationDecoder {
         if let node = members["access_log"], let value = reader.bool(node, path("access_log")) {
             configuration.process.accessLog = value
         }
+        if let node = members["watch"], let value = reader.bool(node, path("watch")) {
+            configuration.process.watch = value
+        }
     }
 }

@@ -102,7 +102,7 @@ package enum KnownKeys {
         name: "tagway",
         honoured: [
             "workers", "header_bytes", "body_bytes", "client_idle_timeout", "client_header_timeout",
-            "client_body_timeout", "client_write_timeout", "connect_timeout", "drain_timeout", "access_log",
+            "client_body_timeout", "client_write_timeout", "connect_timeout", "drain_timeout", "access_log", "watch",
         ], ignored: [], isOpen: false)
 
     package static let all = [top, model, parameters, info, router, general, litellm, tagway]

@@ -93,6 +93,16 @@ package enum File {
         _ = unsafe pwrite(file.number, bytes, bytes.count, 0)
     }
 
+    /// What a symbolic link says; nil when `path` is none. readlink(2).
+    package static func linkTarget(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe buffer.withUnsafeMutableBytes { raw -> Int in
+            guard let base = raw.baseAddress else { return -1 }
+            return unsafe readlink(path, base.assumingMemoryBound(to: CChar.self), raw.count)
+        }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+
     /// `path` as seen from the root directory, for messages and for a later change of directory.
     package static func absolute(_ path: String) -> String {
         if path.hasPrefix("/") { return path }

@@ -113,6 +113,7 @@ func decode(
               connect_timeout: 5
               drain_timeout: 6.5
               access_log: off
+              watch: on
             """)
         #expect(decoded.problems == [])
         let router = decoded.configuration.router
@@ -131,6 +132,7 @@ func decode(
         #expect(process.clientIdle == 1 && process.clientHeader == 2 && process.clientBody == 3)
         #expect(process.clientWrite == 4 && process.connectTimeout == 5 && process.drainTimeout == 6.5)
         #expect(!process.accessLog)
+        #expect(process.watch)
     }
 
     @Test func sayingNothingGivesTheReferencesDefaults() {
