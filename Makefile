@@ -79,5 +79,7 @@ install-packages:
 	$$SUDO env DEBIAN_FRONTEND=noninteractive sh -c \
 		'apt-get update -qq && apt-get install -qq --no-install-recommends $(PACKAGES) >/dev/null'
 
+include deploy/deploy.mk
+
 clean: ## remove what was built
 	rm -rf .build .build-fuzz

@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# systemd.sh ROOT PACKAGE NEWER_PACKAGE: boots ROOT in a container of its own (nothing of ROOT is changed), installs the
+# package and does to the service what operators and accidents do. Prints what it saw; exits 1 when anything failed.
+# Needs root, systemd-nspawn and python3. Everything is on the container's own loopback.
+set -uo pipefail
+root=$1 package=$2 newer=$3
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+name=tagway-test-$$
+work=$(mktemp -d)
+mkdir "$work/packages"
+cp "$package" "$work/packages/first.deb"
+cp "$newer" "$work/packages/newer.deb"
+chmod -R a+rX "$work"
+
+failures=0
+pass() { echo "pass  $*"; }
+fail() { echo "FAIL  $*"; failures=$((failures + 1)); }
+check() {
+    local what=$1
+    shift
+    if "$@"; then pass "$what"; else fail "$what"; fi
+}
+# Looks again and again: within SECONDS COMMAND…
+within() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.1
+    done
+}
+
+timeout 570 systemd-nspawn --quiet --boot --directory="$root" --volatile=overlay --register=no --keep-unit \
+    --private-network --machine="$name" --bind-ro="$work/packages:/packages" </dev/null >"$work/console" 2>&1 &
+nspawn=$!
+load=
+leave() {
+    [ -n "$load" ] && kill "$load" 2>/dev/null
+    # SIGTERM to `timeout` goes to systemd-nspawn, which ends the container.
+    kill "$nspawn" 2>/dev/null
+    wait "$nspawn" 2>/dev/null
+    rm -rf "$work"
+}
+trap leave EXIT
+leader=
+find_leader() {
+    local outer
+    outer=$(pgrep -P "$nspawn" | head -1) && leader=$(pgrep -P "$outer" | head -1) && [ -n "$leader" ]
+}
+inside() { timeout 120 nsenter --target "$leader" --mount --uts --ipc --net --pid --root --wd "$@"; }
+property() { inside systemctl show tagway --property "$1" --value; }
+ask() {
+    inside curl --silent --max-time 5 -H 'Content-Type: application/json' \
+        -d '{"model":"hello","messages":[{"role":"user","content":"?"}]}' http://127.0.0.1:4000/v1/chat/completions
+}
+answers() { ask | grep -q "$1"; }
+say() { # the configuration, answering $1
+    inside sh -c 'cat >/etc/tagway/config.yaml.new && mv /etc/tagway/config.yaml.new /etc/tagway/config.yaml' <<YAML
+model_list:
+  - model_name: hello
+    litellm_params: {model: openai/hello, mock_response: "$1"}
+YAML
+}
+status() { inside tagway ctl status --run-dir /run/tagway --json; }
+field() { status | python3 -c "import json,sys; d=json.load(sys.stdin)['data']; print($1)"; }
+workers() { field '" ".join(str(w["pid"]) for w in d["workers"])'; }
+is_ready() { [ "$(field 'd["state"]')" = ready ]; }
+
+begin_load() { # of load.py's options
+    nsenter --target "$leader" --net python3 "$here/load.py" 4000 "$@" >"$work/load" 2>"$work/load.errors" &
+    load=$!
+    sleep 1
+}
+end_load() {
+    kill "$load"
+    wait "$load"
+    load=
+    echo "      load: $(cat "$work/load")"
+    [ ! -s "$work/load.errors" ] || cat "$work/load.errors"
+}
+count() { python3 -c "import json,sys; print(json.load(open('$work/load'))['$1'])"; }
+load_is_clean() { [ "$(count failed)" = 0 ] && [ "$(count reopened)" = 0 ] && [ "$(count requests)" -gt 100 ]; }
+
+within 20 find_leader || { fail "the container starts"; cat "$work/console"; exit 1; }
+booted() { case $(inside systemctl is-system-running) in running | degraded) true ;; *) false ;; esac; }
+within 60 booted || { fail "systemd boots"; tail -20 "$work/console"; exit 1; }
+pass "systemd boots: $(inside systemctl --version | head -1)"
+
+echo "== install"
+inside dpkg --install /packages/first.deb >"$work/dpkg" 2>&1 || cat "$work/dpkg"
+check "the package is installed" [ "$(inside dpkg-query -W -f '${db:Status-Status}' tagway)" = installed ]
+check "the service is active" [ "$(property ActiveState)" = active ]
+check "it serves" within 5 answers 'Tagway is installed'
+check "it runs as tagway" [ "$(inside ps -o user= -p "$(property MainPID)")" = tagway ]
+check "it says how it is: $(property StatusText)" [ "$(property StatusText | cut -d, -f2)" = " generation 1" ]
+exposure=$(inside systemd-analyze security tagway --no-pager | tail -1 | sed 's/.*: \([0-9.]*\) .*/\1/')
+check "systemd-analyze security: $exposure, at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"
+inside systemd-analyze verify --man=no /lib/systemd/system/tagway.service >"$work/verify" 2>&1
+check "systemd-analyze verify is silent$(sed "s/^/: /" "$work/verify")" [ ! -s "$work/verify" ]
+check "root may ask, others may not" inside sh -c \
+    'tagway ctl status --run-dir /run/tagway >/dev/null && ! setpriv --reuid 65534 --clear-groups tagway ctl status --run-dir /run/tagway >/dev/null 2>&1'
+
+echo "== reload"
+begin_load
+main=$(property MainPID)
+say "second answer"
+inside systemctl reload tagway
+code=$?
+check "systemctl reload succeeds: status $code" [ $code = 0 ]
+check "new requests have the new answer" answers 'second answer'
+sleep 1
+end_load
+check "nothing failed, no connection was closed" load_is_clean
+check "the process is the same" [ "$(property MainPID)" = "$main" ]
+
+begin_load
+inside sh -c 'cp /etc/tagway/config.yaml /etc/tagway/good; echo "model_list: [" >/etc/tagway/config.yaml'
+inside systemctl reload tagway 2>"$work/reload"
+code=$?
+check "systemctl reload of a bad file fails: status $code" [ $code != 0 ]
+check "the journal says where" inside sh -c \
+    'journalctl -u tagway --no-pager | grep -q "config.yaml:[0-9]*:[0-9]*"'
+check "the state line says so: $(property StatusText)" [ "$(property StatusText | cut -c1-13)" = "reload failed" ]
+check "the service is active, with its answer" answers 'second answer'
+check "its generation is the same" [ "$(field 'd["generation"]')" = 2 ]
+end_load
+check "nothing failed, no connection was closed" load_is_clean
+inside mv /etc/tagway/good /etc/tagway/config.yaml
+
+echo "== upgrade of the package"
+begin_load
+inside dpkg --install --force-confold /packages/newer.deb >"$work/dpkg" 2>&1 || cat "$work/dpkg"
+sleep 1
+end_load
+check "the newer package is installed" [ "$(inside dpkg-query -W -f '${Version}' tagway)" != \
+    "$(dpkg-deb -f "$package" Version)" ]
+check "the configuration is the edited one" answers 'second answer'
+check "nothing failed, no connection was closed" load_is_clean
+
+echo "== accidents"
+begin_load --new
+victim=$(workers | cut -d' ' -f1)
+inside kill -KILL "$victim"
+replaced() { is_ready && [[ " $(workers) " != *" $victim "* ]]; }
+check "a killed worker is replaced" within 5 replaced
+sleep 1
+end_load
+check "at most the requests of that worker failed: $(count failed)" [ "$(count failed)" -le 8 ]
+check "none was refused" python3 -c "
+import json, sys
+sys.exit(any('Refused' in error for error in json.load(open('$work/load'))['errors']))"
+
+main=$(property MainPID)
+begun=$(date +%s%N)
+inside kill -KILL "$main"
+restarted() { [ "$(property MainPID)" != "$main" ] && is_ready && answers 'second answer'; }
+check "a killed supervisor is started again" within 15 restarted
+echo "      after $((($(date +%s%N) - begun) / 1000000)) ms"
+orphans() { inside pgrep --exact --parent 1 tagway | grep -vx "$(property MainPID)"; }
+check "its workers are gone" [ -z "$(orphans)" ]
+
+inside mkdir -p /run/systemd/system/tagway.service.d
+printf '[Service]\nWatchdogSec=2\n' | inside sh -c 'cat >/run/systemd/system/tagway.service.d/watchdog.conf'
+inside systemctl daemon-reload
+inside systemctl restart tagway
+main=$(property MainPID)
+sleep 5
+check "the watchdog lets a live supervisor be" [ "$(property MainPID)" = "$main" ]
+inside kill -STOP "$main"
+check "the watchdog replaces a stopped supervisor" within 30 restarted
+check "by the watchdog" inside sh -c 'journalctl -u tagway --no-pager | grep -qi watchdog'
+
+echo "== stop"
+begin_load
+begun=$(date +%s%N)
+inside systemctl stop tagway
+took=$((($(date +%s%N) - begun) / 1000000))
+end_load
+check "systemctl stop took $took ms, less than 15 s" [ $took -lt 15000 ]
+check "the service ended well: $(property Result), status $(property ExecMainStatus)" [ "$(property Result)" = success ]
+check "no process is left" [ -z "$(inside pgrep --exact tagway)" ]
+check "no file is left in /run" inside test ! -e /run/tagway
+check "requests that were answered were answered whole" python3 -c "
+import json, sys
+errors = json.load(open('$work/load'))['errors']
+sys.exit(any('Refused' not in error and 'RemoteDisconnected' not in error and 'reset' not in error for error in errors))"
+
+echo "== remove"
+inside systemctl start tagway
+inside dpkg --remove tagway >/dev/null 2>&1
+check "removing stops the service" [ -z "$(inside pgrep --exact tagway)" ]
+left=$(inside find /etc /usr /lib /var/lib /run -xdev -name '*tagway*' ! -path '/var/lib/dpkg/*' ! -path '/run/systemd/*' \
+    ! -path '/var/lib/systemd/*' 2>/dev/null | tr '\n' ' ')
+check "the configuration is left: $left" [ -n "$(inside ls /etc/tagway/config.yaml)" ]
+inside dpkg --purge tagway >"$work/purge" 2>&1 || cat "$work/purge"
+left=$(inside find /etc /usr /lib /var/lib /run -xdev -name '*tagway*' ! -path '/run/systemd/*' 2>/dev/null | tr '\n' ' ')
+check "purging leaves nothing: ${left:-nothing}" [ -z "$left" ]
+check "the user is gone" [ -z "$(inside getent passwd tagway)" ]
+
+echo
+if [ $failures = 0 ]; then echo "test-systemd: everything passed"; else echo "test-systemd: $failures failed"; exit 1; fi
