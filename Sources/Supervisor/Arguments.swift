@@ -34,6 +34,8 @@ struct CheckOptions: Equatable {
     var config = ""
     var isStrict = false
     var environmentFile: String?
+    /// Whether to say how long who stops the service has to wait.
+    var saysGrace = false
 }
 
 struct ControlOptions: Equatable {
@@ -109,13 +111,14 @@ extension Command {
     }
 
     private static func check(_ flags: inout Flags) throws(UsageError) -> Command {
-        let known = ["--config", "--strict-config", "--env-file", "--help"]
+        let known = ["--config", "--strict-config", "--env-file", "--container", "--help"]
         var options = CheckOptions()
         while let name = flags.next() {
             switch name {
             case "--config", "-c": options.config = try flags.value(.check)
             case "--strict-config": options.isStrict = true
             case "--env-file": options.environmentFile = try flags.value(.check)
+            case "--container": options.saysGrace = true
             case "--help", "-h": return .help(.check)
             default:
                 guard !name.hasPrefix("-"), options.config.isEmpty else { throw unknown(name, known, .check) }

@@ -60,6 +60,7 @@ enum Help {
 
               --strict-config   take every warning for an error
               --env-file FILE   NAME=value lines that os.environ/NAME refers to, before the environment
+              --container       also say how long Kubernetes, compose and systemd have to wait when they stop it
 
         exit status: 0 the configuration can be served, 78 it cannot, 64 usage.
 

@@ -82,6 +82,7 @@ import Worker
         ("check a.yaml", CheckOptions(config: "a.yaml")),
         ("check --config a.yaml --strict-config", CheckOptions(config: "a.yaml", isStrict: true)),
         ("check a.yaml --env-file e", CheckOptions(config: "a.yaml", environmentFile: "e")),
+        ("check --container a.yaml", CheckOptions(config: "a.yaml", saysGrace: true)),
     ])
     func checkTakesItsFileWithOrWithoutItsName(_ line: String, _ options: CheckOptions) throws {
         #expect(try Command(words(line)) == .check(options))

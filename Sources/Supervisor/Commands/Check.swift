@@ -8,6 +8,9 @@ enum Check {
         let loaded = source.load()
         let (text, code) = report(loaded, isStrict: options.isStrict)
         StandardStream.output.write(text)
+        if options.saysGrace, code == ExitCode.done {
+            StandardStream.output.write(grace(of: loaded.decoded.configuration.process))
+        }
         return code
     }
 
@@ -30,6 +33,21 @@ enum Check {
             + "\(count(models, "model group")), \(count(errors, "error")), \(count(warnings, "warning"))"
         let lines = problems.map(\.description) + [summary]
         return (lines.map { $0 + "\n" }.joined(), isGood ? ExitCode.done : ExitCode.configuration)
+    }
+
+    /// How long who stops the service has to wait before it kills. Pure.
+    ///
+    /// Kubernetes sends TERM while it still takes the pod from its endpoints, hence the sleep before it.
+    static func grace(of settings: ProcessSettings) -> String {
+        let sleep = 5
+        let stop = Int(min(settings.drainTimeout, 1e9).rounded(.up)) + 15
+        return """
+            preStop.sleep.seconds: \(sleep)
+            terminationGracePeriodSeconds: \(sleep + stop)
+            stop_grace_period: \(stop)s
+            TimeoutStopSec=\(stop)
+
+            """
     }
 
     private static func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }

@@ -71,4 +71,18 @@ import Testing
         #expect(output.contains("cannot read /nonexistent/c.yaml: No such file or directory"))
         #expect(code == ExitCode.configuration)
     }
+
+    @Test(arguments: [(60.0, "80", "75"), (300, "320", "315"), (0.2, "21", "16"), (1e300, "1000000020", "1000000015")])
+    func whoStopsItHasToWaitForTheDrain(_ drain: Double, _ pod: String, _ service: String) {
+        var settings = ProcessSettings()
+        settings.drainTimeout = drain
+        #expect(
+            Check.grace(of: settings) == """
+                preStop.sleep.seconds: 5
+                terminationGracePeriodSeconds: \(pod)
+                stop_grace_period: \(service)s
+                TimeoutStopSec=\(service)
+
+                """)
+    }
 }
