@@ -44,7 +44,7 @@ deb: build ## make a Debian package in .build/packages
 
 # The things below take minutes and need root; they are no part of `make check`.
 ROOT := .build-root/debian
-.PHONY: test-systemd test-tools
+.PHONY: test-systemd test-container test-tools
 
 test-systemd: deb test-tools ## boot a real systemd and do to the service what operators and accidents do
 	VERSION=$$(dpkg-deb -f $$(ls -t $(PACKAGES_FOLDER)/*.deb | head -1) Version)+test \
@@ -53,6 +53,24 @@ test-systemd: deb test-tools ## boot a real systemd and do to the service what o
 	timeout 580 deploy/test/systemd.sh $(ROOT) $$(ls -t $(PACKAGES_FOLDER)/*.deb | head -1) \
 		$$(ls -t .build/packages/newer/*.deb | head -1)
 
+test-container: build test-tools ## build the image and run it: process 1, HUP, TERM, read-only
+	@command -v catatonit >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null \
+		|| $(MAKE) --no-print-directory install-packages PACKAGES="buildah podman runc catatonit"
+	deploy/test/root.sh $(ROOT)
+	timeout 580 deploy/test/container.sh $(ROOT) $(TAGWAY)
+
 test-tools:
 	@command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null \
 		|| $(MAKE) --no-print-directory install-packages PACKAGES="debootstrap systemd-container"
+
+MANIFESTS_VENV := .build/manifests-venv
+.PHONY: test-manifests
+test-manifests: $(MANIFESTS_VENV)/done ## check deploy/kubernetes against the models of Kubernetes' Python client
+	@test -x $(TAGWAY) || $(MAKE) --no-print-directory build
+	$(MANIFESTS_VENV)/bin/python deploy/test/manifests.py $(TAGWAY)
+
+$(MANIFESTS_VENV)/done:
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-packages PACKAGES=python3-venv
+	python3 -m venv $(MANIFESTS_VENV)
+	$(MANIFESTS_VENV)/bin/pip install --quiet --disable-pip-version-check kubernetes pyyaml
+	@touch $@
