@@ -25,7 +25,7 @@ class Help:
     def __init__(self, tagway):
         self.version = run(tagway, "version").split()[1]
         self.general = run(tagway, "help")
-        self.commands = dict(re.findall(r"^  ([a-z]+)  +(\S.*)$", self.general, re.M))
+        self.commands = dict(re.findall(r"^  ([a-z]+)(?: [A-Z]+)?  +(\S.*)$", self.general, re.M))
         self.texts = {}
         for name in self.commands:
             text = run(tagway, "help", name)
@@ -41,7 +41,7 @@ class Help:
         return [(short, long, value, words.split(";")[0].rstrip(",:")) for short, long, value, words in found]
 
     def actions(self, command):
-        return re.findall(r"^  ([a-z][a-z-]*)  +(\S.*)$", self.texts.get(command, ""), re.M)
+        return re.findall(r"^  ([a-z][a-z-]*)(?: [A-Z]+)?  +(\S.*)$", self.texts.get(command, ""), re.M)
 
 
 # Man pages ------------------------------------------------------------------------------------------------------------

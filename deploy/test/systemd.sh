@@ -95,6 +95,29 @@ end_load
 check "nothing failed, no connection was closed" load_is_clean
 inside mv /etc/tagway/good /etc/tagway/config.yaml
 
+echo "== keys"
+status_with() { # the status of a request that carries this key
+    inside curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' -H "Authorization: Bearer $1" \
+        http://127.0.0.1:4000/v1/models
+}
+inside cp -p /etc/tagway/config.yaml /etc/tagway/good
+inside sh -c 'echo "general_settings: {master_key: os.environ/TAGWAY_MASTER_KEY}" >>/etc/tagway/config.yaml'
+for key in first-key-of-this-test second-key-of-this-test; do
+    inside sh -c "echo TAGWAY_MASTER_KEY=$key >/etc/tagway/environment"
+    inside systemctl reload tagway
+    check "a key in the environment file is in force after a reload: $key" \
+        [ "$(status_with "$key") $(status_with another)" = "200 401" ]
+done
+inside install -D -t /run/systemd/system/tagway.service.d /usr/share/doc/tagway/examples/credentials.conf
+inside sh -c 'systemctl daemon-reload; chown root: /etc/tagway/environment; chmod 0600 /etc/tagway/environment'
+inside systemctl restart tagway
+check "LoadCredential= brings it from a file that root alone may read" \
+    [ "$(status_with second-key-of-this-test) $(status_with another)" = "200 401" ]
+inside sh -c 'rm -r /run/systemd/system/tagway.service.d; systemctl daemon-reload
+    : >/etc/tagway/environment; chown root:tagway /etc/tagway/environment; chmod 0640 /etc/tagway/environment
+    mv /etc/tagway/good /etc/tagway/config.yaml'
+inside systemctl restart tagway
+
 echo "== upgrade of the package"
 begin_load nsenter --target "$leader" --net -- 4000
 inside dpkg --install --force-confold /packages/newer.deb >"$work/dpkg" 2>&1 || cat "$work/dpkg"
