@@ -62,7 +62,7 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 limits=(--ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network=host)
 start() {
     podman run --detach --name "$name" "${limits[@]}" --read-only --cap-drop=all --security-opt no-new-privileges \
-        --volume "$work/etc:/etc/tagway:ro" "$@" tagway serve --config /etc/tagway/config.yaml --port "$port" \
+        --volume "${mounted:-$work/etc:/etc/tagway}:ro" "$@" tagway serve --config /etc/tagway/config.yaml --port "$port" \
         --run-dir /tmp/tagway-10001/4000 >/dev/null
 }
 ask() {
@@ -140,6 +140,12 @@ check "TERM ended it with status $(exit_code)" [ "$(exit_code)" = 0 ]
 podman rm "$name" >/dev/null
 
 echo "== what cannot work is said"
+mounted=$work/etc/config.yaml:/etc/tagway/config.yaml start
+check "it serves" within 15 answers "edited answer" || log
+warned() { log | grep '"event":"subpath-mount"' | grep -q /etc/tagway/config.yaml; }
+check "with watch: on, a mount of one file is warned about" within 5 warned
+podman stop --time 25 "$name" >/dev/null
+podman rm "$name" >/dev/null
 printf 'model_list: [' >"$work/etc/config.yaml"
 start
 ended() { [ "$(podman inspect "$name" --format '{{.State.Status}}')" = exited ]; }
