@@ -13,7 +13,7 @@ CONFORMANCE_VENV := .build/conformance-venv
 .PHONY: help run build test lint check conformance fuzz deps clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:PORT (4000)
 	exec $(TAGWAY) serve --config $(CONFIG) --port $(PORT)
