@@ -82,4 +82,4 @@ install-packages:
 include deploy/deploy.mk
 
 clean: ## remove what was built
-	rm -rf .build .build-fuzz
+	rm -rf .build .build-fuzz .build-root
