@@ -39,14 +39,16 @@ internal import Shared
     private func trust(_ text: String) throws(StreamFailure) {
         let bytes = Array(text.utf8)
         let store = unsafe SSL_CTX_get_cert_store(context)
-        guard let source = unsafe BIO_new_mem_buf(bytes, Int32(clamping: bytes.count)) else {
-            throw .layer(TLSStream.lastError())
-        }
-        defer { unsafe _ = BIO_free(source) }
-        var count = 0
-        while let certificate = unsafe PEM_read_bio_X509(source, nil, nil, nil) {
-            if unsafe X509_STORE_add_cert(store, certificate) == 1 { count += 1 }
-            unsafe X509_free(certificate)
+        // The source reads where the bytes lie, so it has to be done within the closure that lends them.
+        let count = unsafe bytes.withUnsafeBytes { bytes -> Int in
+            guard let source = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else { return 0 }
+            defer { unsafe _ = BIO_free(source) }
+            var count = 0
+            while let certificate = unsafe PEM_read_bio_X509(source, nil, nil, nil) {
+                if unsafe X509_STORE_add_cert(store, certificate) == 1 { count += 1 }
+                unsafe X509_free(certificate)
+            }
+            return count
         }
         ERR_clear_error()
         guard count > 0 else { throw .layer("no certificate in the file of ssl_verify") }
