@@ -10,7 +10,6 @@ package enum ByteSearch {
     static func endOfPlainText(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
         precondition(start >= 0 && start <= end && end <= bytes.count, "range outside of the bytes")
         let raw = unsafe bytes.bytes
-        let ones = SIMD4<UInt64>(repeating: 0x0101_0101_0101_0101)
         var position = start
         // Most strings are short.
         while end - position >= 8, position - start < 16 {
@@ -19,14 +18,13 @@ package enum ByteSearch {
             if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
             position += 8
         }
-        while end - position >= 32 {
-            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self)
-            let quotes = block ^ (ones &* 0x22)
-            let backslashes = block ^ (ones &* 0x5C)
-            let zeroes = ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
-            let marks = zeroes | ((block &- ones &* 0x20) & ~block) | block
-            if (marks[0] | marks[1] | marks[2] | marks[3]) & 0x8080_8080_8080_8080 != 0 { break }
-            position += 32
+        while end - position >= 64 {
+            let first = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self)
+            let second = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position + 32, as: SIMD4<UInt64>.self)
+            let marks = specialBytes(first) | specialBytes(second)
+            let half = marks.lowHalf | marks.highHalf
+            if (half[0] | half[1]) & 0x8080_8080_8080_8080 != 0 { break }
+            position += 64
         }
         while end - position >= 8 {
             let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
@@ -43,16 +41,23 @@ package enum ByteSearch {
     }
 
     /// The high bit of each of eight bytes that is special; bits above the lowest one set may be wrong, for the
-    /// subtraction borrows upwards.
+    /// subtraction borrows upwards. A byte of ASCII sets its high bit by being less than what is taken from it; one
+    /// beyond ASCII has it set.
     @inline(__always)
     private static func specialBytes(_ word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        let quotes = word ^ (ones &* 0x22)
-        let backslashes = word ^ (ones &* 0x5C)
-        let zeroes = ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
-        let controls = (word &- ones &* 0x20) & ~word
-        return (zeroes | controls | word) & highs
+        let quotes = (word ^ (ones &* 0x22)) &- ones
+        let backslashes = (word ^ (ones &* 0x5C)) &- ones
+        return (quotes | backslashes | (word &- ones &* 0x20) | word) & 0x8080_8080_8080_8080
+    }
+
+    /// The same for four words; bits other than the high ones mean nothing.
+    @inline(__always)
+    private static func specialBytes(_ block: SIMD4<UInt64>) -> SIMD4<UInt64> {
+        let ones = SIMD4<UInt64>(repeating: 0x0101_0101_0101_0101)
+        let quotes = (block ^ (ones &* 0x22)) &- ones
+        let backslashes = (block ^ (ones &* 0x5C)) &- ones
+        return quotes | backslashes | (block &- ones &* 0x20) | block
     }
 
     /// The first position from `start` on that holds `byte`; `end` if there is none.
