@@ -89,7 +89,8 @@ def workers(bench, series):
 
 def events(bench, name):
     """The lines of the gateway's log that tell of an event."""
-    text = (bench.folder / "tagway.log").read_text(errors="replace")
+    log = bench.folder / "tagway.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
     return [json.loads(line) for line in text.splitlines() if f'"event":"{name}"' in line]
 
 
@@ -101,7 +102,7 @@ def begin(bench, series):
             known = len(events(bench, "ready"))
             begun = time.time()
             process = bench.start("tagway", [harness.TAGWAY, "serve", "--config", config, "--port", harness.free_port(),
-                                             "--workers", 2], None or harness.GATEWAY_CORE | harness.LOAD_CORE)
+                                             "--workers", 2], harness.GATEWAY_CORE | harness.LOAD_CORE)
             harness.wait_until(lambda: events(bench, "ready")[known], process)
             stamp = events(bench, "ready")[known]["ts"]
             took.append((timestamp(stamp) - begun) * 1000)
