@@ -56,9 +56,16 @@ internal import Shared
                 pieces, sent: sent, head, body, inserted, until: deadline, cancelledBy: cancellation,
                 interruptible: true)
         } catch {
-            if case .system = error, exchanges > 1 { throw .stale }
+            if case .system = error, mayBeStale { throw .stale }
             throw UpstreamFailure(error, .send)
         }
+    }
+
+    /// Whether an end without an answer can mean that the upstream had closed the silent connection before the request
+    /// came. None does so within a second of its last answer: then it is the request that met this end, and it may have
+    /// been taken, so that it is an attempt that failed.
+    private var mayBeStale: Bool {
+        exchanges > 1 && EventLoop.shared.now - idleSince >= .seconds(1)
     }
 
     /// Reads the head of the answer, informational ones skipped (RFC 9110 §15.2).
@@ -85,10 +92,10 @@ internal import Shared
             do throws(StreamFailure) {
                 count = try await stream.read(into: input, room: 4096, until: deadline, cancelledBy: cancellation)
             } catch {
-                if case .system = error, exchanges > 1, !hasBytes { throw .stale }
+                if case .system = error, mayBeStale, !hasBytes { throw .stale }
                 throw UpstreamFailure(error, .firstByte)
             }
-            if count == 0 { throw exchanges > 1 && !hasBytes ? .stale : .closedBeforeHead }
+            if count == 0 { throw mayBeStale && !hasBytes ? .stale : .closedBeforeHead }
             hasBytes = true
         }
     }
