@@ -12,6 +12,31 @@ package enum HTTPDate {
             + "\(two(Int(time / 3600))):\(two(Int(time / 60 % 60))):\(two(Int(time % 60))) GMT"
     }
 
+    /// Seconds since 1970-01-01 of an IMF-fixdate; nil for anything else, the obsolete forms included.
+    package static func parse(_ text: String) -> Int64? {
+        let parts = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 6, parts[5] == "GMT", parts[0].count == 4, parts[0].last == ",", let date = Int(parts[1]),
+            let month = months.firstIndex(where: { $0 == parts[2] }), let year = Int(parts[3]),
+            (1970...9999).contains(year), (1...31).contains(date)
+        else { return nil }
+        let time = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+        guard time.count == 3, (0..<24).contains(time[0]), (0..<60).contains(time[1]), (0...60).contains(time[2]) else {
+            return nil
+        }
+        let days = days(year: year, month: month + 1, day: date)
+        return days * 86400 + Int64(time[0] * 3600 + time[1] * 60 + time[2])
+    }
+
+    /// Days since 1970-01-01 of a Gregorian date, by eras of 400 years that begin in March.
+    private static func days(year: Int, month: Int, day: Int) -> Int64 {
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = shiftedYear / 400
+        let yearOfEra = shiftedYear % 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return Int64(era * 146_097 + dayOfEra - 719_468)
+    }
+
     private static func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 
     /// The Gregorian date of a day since 1970-01-01, by eras of 400 years that begin in March.
