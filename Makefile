@@ -38,7 +38,6 @@ fuzz: deps ## fuzz every parser for SECONDS (300), two at once; TARGETS="json ur
 conformance: build $(CONFORMANCE_VENV)/done ## run the suite in CONFORMANCE (../shared/conformance) against the release build
 	GATEWAY_CMD='$(CURDIR)/$(TAGWAY) serve --config {config} --port {port}' \
 	PYTHONDONTWRITEBYTECODE=1 $(CONFORMANCE_VENV)/bin/python -m pytest -q -p no:cacheprovider --rootdir=$(CONFORMANCE) \
-		$$(sed -n 's/^test_case/--deselect=test_conformance.py::&/p' .ci/conformance-pending 2>/dev/null) \
 		$(PYTEST_ARGS) $(CONFORMANCE)/test_conformance.py
 
 bench: build bench-tools ## measure against nginx, print a table, draw docs/img/bench.svg (BENCH_ARGS, see bench/bench.py)

@@ -15,9 +15,11 @@ enum ConfigurationVerdict {
         case reload([UInt8])
     }
 
-    /// `warnings` are what has to be said beyond the problems of the file.
+    /// `warnings` are what has to be said beyond the problems of the file. `slots` gives new deployments their places
+    /// on the scoreboard.
     static func judge(
-        _ loaded: ConfigurationSource.Loaded, _ occasion: Occasion, isStrict: Bool, isLoopback: Bool
+        _ loaded: ConfigurationSource.Loaded, _ occasion: Occasion, isStrict: Bool, isLoopback: Bool,
+        slots: inout DeploymentSlots, reused: (Int) -> Void = { _ in }
     ) -> (verdict: ConfigurationVerdict, warnings: [Problem]) {
         let decoded = loaded.decoded
         let isUsable =
@@ -36,8 +38,10 @@ enum ConfigurationVerdict {
         case .refused(let problem): reasons.append(problem.description)
         }
         guard reasons.isEmpty else { return (.refused(reasons), warnings) }
-        let encoded = decoded.configuration.encoded()
+        var configuration = decoded.configuration
+        for slot in slots.assign(to: &configuration) { reused(slot) }
+        let encoded = configuration.encoded()
         if case .reload(encoded) = occasion { return (.unchanged, warnings) }
-        return (.candidate(decoded.configuration, encoded: encoded), warnings)
+        return (.candidate(configuration, encoded: encoded), warnings)
     }
 }

@@ -18,7 +18,9 @@ extension Supervisor {
         let loaded = source.load()
         watch.note(loaded.files, isComplete: loaded.decoded.isAcceptable(strict: source.isStrict))
         let (verdict, warnings) = ConfigurationVerdict.judge(
-            loaded, .reload(encoded), isStrict: source.isStrict, isLoopback: isLoopback)
+            loaded, .reload(encoded), isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots,
+            reused: scoreboard.clearDeployment)
+        scoreboard.usedDeployments = slots.used
         switch verdict {
         case .unchanged: finishReload(.unchanged)
         case .refused(let reasons):
@@ -44,6 +46,7 @@ extension Supervisor {
             let difference = ModelDifference(from: self.configuration, to: offer.configuration)
             configuration = offer.configuration
             encoded = offer.encoded
+            slots.release(except: configuration)
             fleet.timing.drain = .seconds(configuration.process.drainTimeout)
             finishReload(.done(difference, outcome))
             adjustWatch()

@@ -33,11 +33,12 @@ extension Supervisor {
     }
 
     static func firstConfiguration(
-        _ loaded: ConfigurationSource.Loaded, _ source: ConfigurationSource, isLoopback: Bool, _ log: SupervisorLog
+        _ loaded: ConfigurationSource.Loaded, _ source: ConfigurationSource, isLoopback: Bool,
+        _ slots: inout DeploymentSlots, _ log: SupervisorLog
     ) throws(StartFailure) -> (Configuration, [UInt8]) {
         log.problems(loaded.decoded.problems)
         let (verdict, warnings) = ConfigurationVerdict.judge(
-            loaded, .start, isStrict: source.isStrict, isLoopback: isLoopback)
+            loaded, .start, isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots)
         log.problems(warnings)
         switch verdict {
         case .candidate(let configuration, let encoded): return (configuration, encoded)

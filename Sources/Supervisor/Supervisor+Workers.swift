@@ -35,6 +35,7 @@ extension Supervisor {
                 log.lost(requests, worker, now: Clock.now())
             }
             processes[worker.id] = nil
+            scoreboard.clearAttempts(of: worker.block)
             freeBlocks.append(worker.block)
             handle(.exited(worker.id, status, lost: lost))
         }

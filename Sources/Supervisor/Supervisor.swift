@@ -25,6 +25,7 @@ final class Supervisor {
     var files: [UInt64: DescriptorBox] = [:]
     var configuration: Configuration
     var encoded: [UInt8]
+    var slots: DeploymentSlots
     var lastGeneration: UInt64 = 1
     var reloads = ReloadQueue()
     let watch = ConfigurationWatch()
@@ -95,7 +96,10 @@ final class Supervisor {
         var directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
         let loaded = source.load()
         watch.note(loaded.files, isComplete: true)
-        (configuration, encoded) = try Self.firstConfiguration(loaded, source, isLoopback: isLoopback, log)
+        var slots = DeploymentSlots()
+        (configuration, encoded) = try Self.firstConfiguration(loaded, source, isLoopback: isLoopback, &slots, log)
+        scoreboard.usedDeployments = slots.used
+        self.slots = slots
         do throws(ListenerSet.BindError) {
             listeners = try ListenerSet(binding: addresses)
         } catch {

@@ -49,6 +49,7 @@ internal import Shared
         let board = board
         let accessLog = accessLog
         gateway.board = board
+        gateway.deployments = DeploymentBoard(board.scoreboard, block: board.block)
         gateway.accessLines = accessLog
         EventLoop.shared.eachTurn { now in
             board.beat(now)

@@ -65,7 +65,9 @@ import Testing
         _ text: String, _ occasion: ConfigurationVerdict.Occasion = .start, isStrict: Bool = false,
         isLoopback: Bool = true
     ) -> (verdict: ConfigurationVerdict, warnings: [Problem]) {
-        ConfigurationVerdict.judge(load(text), occasion, isStrict: isStrict, isLoopback: isLoopback)
+        var slots = DeploymentSlots()
+        return ConfigurationVerdict.judge(
+            load(text), occasion, isStrict: isStrict, isLoopback: isLoopback, slots: &slots)
     }
 
     @Test func aGoodFileIsACandidateAndTheSameFileIsNot() {

@@ -8,6 +8,9 @@ package struct Configuration: Sendable, Equatable {
     /// Groups whose deployments were all left out at load, and why (file, line, reason).
     package var leftOut: [LeftOutGroup] = []
 
+    /// As many as the scoreboard has room for.
+    package static let mostDeployments = 65_536
+
     package init() {}
 }
 
@@ -38,7 +41,16 @@ package struct Deployment: Sendable, Equatable {
     package var order: Int?
     package var timeout: Double?
     package var streamTimeout: Double?
+    /// The longest silence within a stream, in seconds.
+    package var streamIdleTimeout: Double?
     package var numRetries: Int?
+    /// Seconds; before the router's.
+    package var cooldownTime: Double?
+    /// Prices per token.
+    package var inputCost: Double?
+    package var outputCost: Double?
+    /// Its place among the counters that all workers share; -1 before the supervisor has given it one.
+    package var boardSlot = -1
     package var mockResponse: String?
     package var extraHeaders: [HeaderSetting] = []
     /// Other parameters, sent upstream where the request does not give them.
@@ -112,10 +124,19 @@ package struct RouterSettings: Sendable, Equatable {
     package var matchAny = true
     package var tagPrefix = ""
     package var semantics = TagSemantics.litellm
-    package var numRetries = 2
     package var timeout: Double?
     package var streamTimeout: Double?
+    /// The longest silence within a stream, in seconds.
+    package var streamIdleTimeout: Double?
     package var aliases: [ModelAlias] = []
+    package var strategy = RoutingStrategy.simpleShuffle
+    /// How much slower than the fastest, as a share of its latency, a deployment may be and still be chosen.
+    package var latencyBuffer = 0.0
+    /// How long a measured latency counts, in seconds.
+    package var latencyLifetime = 3600.0
+    package var retries = RetrySettings()
+    package var cooldown = CooldownSettings()
+    package var fallbacks = FallbackSettings()
 
     package init() {}
 }
@@ -157,6 +178,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var clientBody = 60.0
     package var clientWrite = 60.0
     package var connectTimeout = 10.0
+    /// The whole of a request, all attempts, waits and fallbacks included, until an answer begins.
+    package var requestTimeout = 600.0
     package var drainTimeout = 300.0
     package var accessLog = true
     /// Whether a change of a file that was read is a reload.

@@ -1,14 +1,14 @@
 /// The resolved configuration as bytes, as the supervisor hands it to its workers, and back. Pure.
 ///
-/// Strings and arrays carry their length in front, numbers are 8 bytes, little endian. Both sides are the same
-/// executable, so the format needs no history: a version that differs is an error. Cut or garbled input throws.
+/// Both sides are the same executable, so the format needs no history: a version that differs is an error. Cut or
+/// garbled input throws.
 extension Configuration {
     package struct CodingError: Error, Equatable {}
 
-    private static let version: UInt64 = 1
+    private static let version: UInt64 = 2
 
     package func encoded() -> [UInt8] {
-        var out = Encoder()
+        var out = ConfigurationEncoder()
         out.put(Self.version)
         out.put(deployments) { out, item in item.encode(into: &out) }
         router.encode(into: &out)
@@ -31,7 +31,7 @@ extension Configuration {
 
     package init(encoded bytes: [UInt8]) throws(CodingError) {
         self.init()
-        var input = Decoder(bytes)
+        var input = ConfigurationInput(bytes)
         guard try input.number() == Self.version else { throw CodingError() }
         deployments = try input.array { (input) throws(CodingError) in try Deployment(from: &input) }
         router = try RouterSettings(from: &input)
@@ -51,103 +51,8 @@ extension Configuration {
     }
 }
 
-private struct Encoder {
-    var bytes: [UInt8] = []
-
-    mutating func put(_ number: UInt64) {
-        for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
-    }
-
-    mutating func put(_ number: Int) { put(UInt64(bitPattern: Int64(number))) }
-    mutating func put(_ number: Double) { put(number.bitPattern) }
-    mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
-
-    mutating func put(_ text: String) {
-        put(text.utf8.count)
-        bytes.append(contentsOf: text.utf8)
-    }
-
-    mutating func put<Value>(_ value: Value?, _ body: (inout Encoder, Value) -> Void) {
-        put(value != nil)
-        if let value { body(&self, value) }
-    }
-
-    mutating func put(_ text: String?) { put(text) { $0.put($1) } }
-    mutating func put(_ number: Double?) { put(number) { $0.put($1) } }
-    mutating func put(_ number: Int?) { put(number) { $0.put($1) } }
-    mutating func put(_ flag: Bool?) { put(flag) { $0.put($1) } }
-
-    mutating func put<Item>(_ items: [Item], _ body: (inout Encoder, Item) -> Void) {
-        put(items.count)
-        for item in items { body(&self, item) }
-    }
-}
-
-private struct Decoder {
-    typealias Failure = Configuration.CodingError
-
-    private let bytes: [UInt8]
-    private var position = 0
-
-    init(_ bytes: [UInt8]) {
-        self.bytes = bytes
-    }
-
-    var isAtEnd: Bool { position == bytes.count }
-
-    mutating func number() throws(Failure) -> UInt64 {
-        guard bytes.count - position >= 8 else { throw Failure() }
-        var value: UInt64 = 0
-        for index in 0..<8 { value |= UInt64(bytes[position + index]) << UInt64(index * 8) }
-        position += 8
-        return value
-    }
-
-    mutating func int() throws(Failure) -> Int { Int(Int64(bitPattern: try number())) }
-    mutating func double() throws(Failure) -> Double { Double(bitPattern: try number()) }
-
-    mutating func bool() throws(Failure) -> Bool {
-        guard position < bytes.count, bytes[position] <= 1 else { throw Failure() }
-        position += 1
-        return bytes[position - 1] == 1
-    }
-
-    mutating func string() throws(Failure) -> String {
-        let count = try int()
-        guard count >= 0, count <= bytes.count - position else { throw Failure() }
-        position += count
-        return String(decoding: bytes[position - count..<position], as: UTF8.self)
-    }
-
-    mutating func optional<Value>(_ body: (inout Decoder) throws(Failure) -> Value) throws(Failure) -> Value? {
-        try bool() ? try body(&self) : nil
-    }
-
-    mutating func optionalString() throws(Failure) -> String? {
-        try optional { (input) throws(Failure) in try input.string() }
-    }
-
-    mutating func optionalDouble() throws(Failure) -> Double? {
-        try optional { (input) throws(Failure) in try input.double() }
-    }
-
-    mutating func optionalInt() throws(Failure) -> Int? {
-        try optional { (input) throws(Failure) in try input.int() }
-    }
-
-    mutating func array<Item>(_ body: (inout Decoder) throws(Failure) -> Item) throws(Failure) -> [Item] {
-        let count = try int()
-        // Every item takes a byte at least, so a garbled count cannot reserve more than there is.
-        guard count >= 0, count <= bytes.count - position else { throw Failure() }
-        var items: [Item] = []
-        items.reserveCapacity(count)
-        for _ in 0..<count { items.append(try body(&self)) }
-        return items
-    }
-}
-
 extension Deployment {
-    fileprivate func encode(into out: inout Encoder) {
+    fileprivate func encode(into out: inout ConfigurationEncoder) {
         for text in [modelName, id, model, upstreamModel, apiBase, basePath, parametersJSON, infoJSON] { out.put(text) }
         out.put(apiKey?.reveal())
         out.put(origin.isSecure)
@@ -155,9 +60,14 @@ extension Deployment {
         out.put(Int(origin.port))
         out.put(tags) { $0.put($1) }
         out.put(tagPatterns) { $0.put($1) }
-        for number in [weight, rpm, tpm, timeout, streamTimeout] { out.put(number) }
+        for number in [
+            weight, rpm, tpm, timeout, streamTimeout, streamIdleTimeout, cooldownTime, inputCost, outputCost,
+        ] {
+            out.put(number)
+        }
         out.put(order)
         out.put(numRetries)
+        out.put(boardSlot)
         out.put(mockResponse)
         out.put(extraHeaders) { out, header in
             out.put(header.name)
@@ -172,7 +82,7 @@ extension Deployment {
         out.put(unconfigured)
     }
 
-    fileprivate init(from input: inout Decoder) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
         self.init()
         modelName = try input.string()
         id = try input.string()
@@ -193,8 +103,13 @@ extension Deployment {
         tpm = try input.optionalDouble()
         timeout = try input.optionalDouble()
         streamTimeout = try input.optionalDouble()
+        streamIdleTimeout = try input.optionalDouble()
+        cooldownTime = try input.optionalDouble()
+        inputCost = try input.optionalDouble()
+        outputCost = try input.optionalDouble()
         order = try input.optionalInt()
         numRetries = try input.optionalInt()
+        boardSlot = try input.int()
         mockResponse = try input.optionalString()
         extraHeaders = try input.array { (input) throws(Configuration.CodingError) in
             HeaderSetting(name: try input.string(), value: try input.string())
@@ -208,43 +123,13 @@ extension Deployment {
     }
 }
 
-extension RouterSettings {
-    fileprivate func encode(into out: inout Encoder) {
-        out.put(enableTagFiltering)
-        out.put(matchAny)
-        out.put(tagPrefix)
-        out.put(semantics == .strict)
-        out.put(numRetries)
-        out.put(timeout)
-        out.put(streamTimeout)
-        out.put(aliases) { out, alias in
-            out.put(alias.name)
-            out.put(alias.target)
-            out.put(alias.isHidden)
-        }
-    }
-
-    fileprivate init(from input: inout Decoder) throws(Configuration.CodingError) {
-        self.init()
-        enableTagFiltering = try input.bool()
-        matchAny = try input.bool()
-        tagPrefix = try input.string()
-        semantics = try input.bool() ? .strict : .litellm
-        numRetries = try input.int()
-        timeout = try input.optionalDouble()
-        streamTimeout = try input.optionalDouble()
-        aliases = try input.array { (input) throws(Configuration.CodingError) in
-            ModelAlias(name: try input.string(), target: try input.string(), isHidden: try input.bool())
-        }
-    }
-}
-
 extension ProcessSettings {
-    fileprivate func encode(into out: inout Encoder) {
+    fileprivate func encode(into out: inout ConfigurationEncoder) {
         out.put(workers)
         out.put(headerBytes)
         out.put(bodyBytes)
-        for number in [clientIdle, clientHeader, clientBody, clientWrite, connectTimeout, drainTimeout] {
+        for number in [clientIdle, clientHeader, clientBody, clientWrite, connectTimeout, requestTimeout, drainTimeout]
+        {
             out.put(number)
         }
         out.put(accessLog)
@@ -254,7 +139,7 @@ extension ProcessSettings {
         out.put(noProxy)
     }
 
-    fileprivate init(from input: inout Decoder) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
         self.init()
         workers = try input.optionalInt()
         headerBytes = try input.int()
@@ -264,6 +149,7 @@ extension ProcessSettings {
         clientBody = try input.double()
         clientWrite = try input.double()
         connectTimeout = try input.double()
+        requestTimeout = try input.double()
         drainTimeout = try input.double()
         accessLog = try input.bool()
         watch = try input.bool()

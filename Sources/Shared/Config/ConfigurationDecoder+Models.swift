@@ -49,6 +49,12 @@ extension ConfigurationDecoder {
         if let value = members["allow_fail_open"] {
             deployment.allowFailOpen = reader.bool(value, "\(path).allow_fail_open") ?? false
         }
+        if let value = members["input_cost_per_token"] {
+            deployment.inputCost = reader.number(value, "\(path).input_cost_per_token")
+        }
+        if let value = members["output_cost_per_token"] {
+            deployment.outputCost = reader.number(value, "\(path).output_cost_per_token")
+        }
         deployment.infoJSON = reader.isNull(node) ? "{}" : reader.json(node, path) ?? "{}"
     }
 
@@ -205,6 +211,10 @@ extension ConfigurationDecoder {
         deployment.tpm = number("tpm", &reader)
         deployment.timeout = number("timeout", &reader)
         deployment.streamTimeout = number("stream_timeout", &reader)
+        deployment.streamIdleTimeout = number("stream_idle_timeout", &reader)
+        deployment.cooldownTime = number("cooldown_time", &reader)
+        deployment.inputCost = number("input_cost_per_token", &reader) ?? deployment.inputCost
+        deployment.outputCost = number("output_cost_per_token", &reader) ?? deployment.outputCost
         if let node = members["order"] {
             deployment.order = reader.integer(node, "\(path).order", in: -1_000_000...1_000_000)
         }
@@ -259,6 +269,13 @@ extension ConfigurationDecoder {
             }
             owners[deployment.id] = deployment.modelName
         }
+        if configuration.deployments.count > Configuration.mostDeployments {
+            reader.fail(
+                Position(file: files.first?.path ?? "", line: 1, column: 1), "model_list",
+                "has \(configuration.deployments.count) deployments; at most \(Configuration.mostDeployments) can be"
+                    + " counted over all workers")
+        }
+        checkMentioned()
         let served = Set(configuration.deployments.map(\.modelName))
         configuration.leftOut.removeAll { served.contains($0.modelName) || $0.modelName.isEmpty }
         for alias in configuration.router.aliases where !served.contains(alias.target) {

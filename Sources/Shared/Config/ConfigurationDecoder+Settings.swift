@@ -25,8 +25,9 @@ extension ConfigurationDecoder {
         }
         if let value = members["num_retries"] {
             let path = "litellm_settings.num_retries"
-            if let count = reader.integer(value, path, in: 0...100) { configuration.router.numRetries = count }
+            if let count = reader.integer(value, path, in: 0...100) { configuration.router.retries.count = count }
         }
+        decodeFailureHandling(members, "litellm_settings")
         guard let value = members["ssl_verify"], !reader.isNull(value) else { return }
         let path = "litellm_settings.ssl_verify"
         if case .scalar(let text, true) = value.value, case .bool(let verifies) = YAMLScalar(text) {
@@ -66,29 +67,14 @@ extension ConfigurationDecoder {
                 reader.fail(node.position, path("tag_semantics"), "expected litellm or strict, found \(text)")
             }
         }
-        if let node = members["num_retries"], let count = reader.integer(node, path("num_retries"), in: 0...100) {
-            configuration.router.numRetries = count
-        }
         if let value = number("timeout", &reader) { configuration.router.timeout = value }
         if let value = number("stream_timeout", &reader) { configuration.router.streamTimeout = value }
-        if let node = members["routing_strategy"] { checkStrategy(node, path("routing_strategy")) }
+        if let value = number("stream_idle_timeout", &reader) { configuration.router.streamIdleTimeout = value }
+        if let node = members["routing_strategy"] { decodeStrategy(node, path("routing_strategy")) }
+        if let node = members["routing_strategy_args"] { decodeStrategyArguments(node, path("routing_strategy_args")) }
+        decodeFailureHandling(members, "router_settings")
+        decodeRetries(members, "router_settings")
         if let node = members["model_group_alias"] { decodeAliases(node, path("model_group_alias")) }
-    }
-
-    private mutating func checkStrategy(_ node: YAMLNode, _ path: String) {
-        let known = [
-            "simple-shuffle", "least-busy", "latency-based-routing", "cost-based-routing", "usage-based-routing",
-            "usage-based-routing-v2", "lar1", "provider-budget-routing",
-        ]
-        guard let name = reader.text(node, path), name != "simple-shuffle" else { return }
-        if known.contains(name) {
-            reader.warn(node.position, path, "\(name) is not there yet; simple-shuffle is used")
-        } else {
-            let nearest = NearestWord.of(name, among: known)
-            reader.fail(
-                node.position, path, "unknown strategy \(name)",
-                hint: nearest.map { "did you mean `\($0)`?" } ?? "one of \(known.joined(separator: ", "))")
-        }
     }
 
     private mutating func decodeAliases(_ node: YAMLNode, _ path: String) {
@@ -146,6 +132,7 @@ extension ConfigurationDecoder {
         seconds("client_body_timeout", \.clientBody, &self)
         seconds("client_write_timeout", \.clientWrite, &self)
         seconds("connect_timeout", \.connectTimeout, &self)
+        seconds("request_timeout", \.requestTimeout, &self)
         seconds("drain_timeout", \.drainTimeout, &self)
         if let node = members["access_log"], let value = reader.bool(node, path("access_log")) {
             configuration.process.accessLog = value

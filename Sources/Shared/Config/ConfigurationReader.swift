@@ -85,12 +85,6 @@ struct ConfigurationReader {
             let place = keyPosition(key, node) ?? value.position
             if known.honoured.contains(key) { continue }
             if known.ignored.contains(key) {
-                // Nothing cools down here yet, which is what `disable_cooldowns: true` asks for.
-                if key == "disable_cooldowns", case .scalar(let text, true) = value.value,
-                    YAMLScalar(text) == .bool(true)
-                {
-                    continue
-                }
                 warn(place, join(path, key), "known to LiteLLM, without effect in Tagway")
                 continue
             }

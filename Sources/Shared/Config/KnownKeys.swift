@@ -28,11 +28,12 @@ package enum KnownKeys {
         name: "litellm_params",
         honoured: [
             "model", "api_key", "api_base", "base_url", "tags", "tag_regex", "weight", "rpm", "tpm", "order", "timeout",
-            "stream_timeout", "num_retries", "mock_response", "extra_headers",
+            "stream_timeout", "stream_idle_timeout", "num_retries", "cooldown_time", "mock_response", "extra_headers",
+            "input_cost_per_token", "output_cost_per_token",
         ],
         ignored: [
-            "max_retries", "cooldown_time", "organization", "api_version", "region_name", "custom_llm_provider",
-            "input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "output_cost_per_second",
+            "max_retries", "organization", "api_version", "region_name", "custom_llm_provider", "input_cost_per_second",
+            "output_cost_per_second",
             "max_budget", "budget_duration", "max_parallel_requests", "use_in_pass_through", "litellm_credential_name",
             "configurable_clientside_auth_params", "drop_params", "additional_drop_params", "request_timeout",
             "ssl_verify", "azure_ad_token", "aws_access_key_id", "aws_secret_access_key", "aws_region_name",
@@ -41,19 +42,21 @@ package enum KnownKeys {
         ], isOpen: true)
 
     package static let info = Section(
-        name: "model_info", honoured: ["id", "enable_tag_filtering", "allow_fail_open"], ignored: [], isOpen: true)
+        name: "model_info",
+        honoured: ["id", "enable_tag_filtering", "allow_fail_open", "input_cost_per_token", "output_cost_per_token"],
+        ignored: [], isOpen: true)
 
     package static let router = Section(
         name: "router_settings",
         honoured: [
             "enable_tag_filtering", "tag_filtering_match_any", "tag_routing_prefix", "tag_semantics", "num_retries",
-            "timeout", "stream_timeout", "model_group_alias", "routing_strategy",
+            "timeout", "stream_timeout", "stream_idle_timeout", "model_group_alias", "routing_strategy",
+            "routing_strategy_args", "disable_cooldowns", "cooldown_time", "allowed_fails", "allowed_fails_policy",
+            "retry_after", "retry_policy", "model_group_retry_policy", "fallbacks", "default_fallbacks",
+            "context_window_fallbacks", "content_policy_fallbacks", "max_fallbacks",
         ],
         ignored: [
-            "disable_cooldowns", "fallbacks", "default_fallbacks", "context_window_fallbacks",
-            "content_policy_fallbacks", "max_fallbacks", "allowed_fails", "allowed_fails_policy", "cooldown_time",
-            "retry_after", "retry_policy", "model_group_retry_policy", "enable_pre_call_checks",
-            "routing_strategy_args", "redis_host", "redis_port", "redis_password", "redis_url", "cache_responses",
+            "enable_pre_call_checks", "redis_host", "redis_port", "redis_password", "redis_url", "cache_responses",
             "caching_groups", "client_ttl", "set_verbose", "debug_level", "provider_budget_config", "alerting_config",
             "cache_kwargs", "router_general_settings", "optional_pre_call_checks", "deployment_affinity_ttl_seconds",
             "ignore_invalid_deployments", "default_max_parallel_requests", "default_priority", "polling_interval",
@@ -82,12 +85,15 @@ package enum KnownKeys {
         ], isOpen: false)
 
     package static let litellm = Section(
-        name: "litellm_settings", honoured: ["ssl_verify", "request_timeout", "num_retries"],
+        name: "litellm_settings",
+        honoured: [
+            "ssl_verify", "request_timeout", "num_retries", "allowed_fails", "fallbacks", "default_fallbacks",
+            "context_window_fallbacks", "content_policy_fallbacks",
+        ],
         ignored: [
             "drop_params", "callbacks", "success_callback", "failure_callback", "service_callbacks", "set_verbose",
             "json_logs", "cache", "cache_params", "turn_off_message_logging", "redact_user_api_key_info",
-            "langfuse_default_tags", "default_fallbacks", "fallbacks", "context_window_fallbacks",
-            "content_policy_fallbacks", "modify_params", "telemetry", "allowed_fails", "max_budget", "budget_duration",
+            "langfuse_default_tags", "modify_params", "telemetry", "max_budget", "budget_duration",
             "default_team_settings", "default_internal_user_params", "upperbound_key_generate_params", "max_tokens",
             "custom_prometheus_tags", "require_auth_for_metrics_endpoint", "enable_preview_features",
             "add_function_to_prompt",
@@ -102,7 +108,8 @@ package enum KnownKeys {
         name: "tagway",
         honoured: [
             "workers", "header_bytes", "body_bytes", "client_idle_timeout", "client_header_timeout",
-            "client_body_timeout", "client_write_timeout", "connect_timeout", "drain_timeout", "access_log", "watch",
+            "client_body_timeout", "client_write_timeout", "connect_timeout", "request_timeout", "drain_timeout",
+            "access_log", "watch",
         ], ignored: [], isOpen: false)
 
     package static let all = [top, model, parameters, info, router, general, litellm, tagway]

@@ -20,14 +20,21 @@ package enum JSONWalker {
     /// The last member of that name of the object at `range`.
     package static func member(_ name: StaticString, of range: Range<Int>, _ bytes: [UInt8]) -> Value? {
         var found: Value?
+        members(of: range, bytes) { key, value in
+            if isText(bytes, key.text, name) { found = value }
+            return true
+        }
+        return found
+    }
+
+    /// Calls `body` with each key and value of the object at `range`, until it answers false.
+    package static func members(of range: Range<Int>, _ bytes: [UInt8], _ body: (Value, Value) -> Bool) {
         var position = range.lowerBound + 1
         while let key = value(at: &position, range.upperBound, bytes), key.kind == .string {
             skip(ASCII.colon, &position, range.upperBound, bytes)
-            guard let value = value(at: &position, range.upperBound, bytes) else { break }
-            if isText(bytes, key.text, name) { found = value }
+            guard let value = value(at: &position, range.upperBound, bytes), body(key, value) else { return }
             skip(ASCII.comma, &position, range.upperBound, bytes)
         }
-        return found
     }
 
     /// Calls `body` with each element of the array at `range`, until it answers false.

@@ -51,6 +51,38 @@ internal import Synchronization
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: Int64.self)
     }
 
+    // MARK: Numbers that several processes change
+
+    /// The number at `offset` as an atomic one, in place: `Atomic<Int64>` is its 8 aligned bytes and nothing else.
+    @inline(__always)
+    private func withAtomic<Result>(_ offset: Int, _ body: (borrowing Atomic<Int64>) -> Result) -> Result {
+        precondition(offset >= 0 && offset <= size - 8 && offset & 7 == 0, "outside of the shared memory")
+        return body(unsafe (base + offset).assumingMemoryBound(to: Atomic<Int64>.self).pointee)
+    }
+
+    @inline(__always)
+    package func atomicLoad(_ offset: Int) -> Int64 {
+        withAtomic(offset) { $0.load(ordering: .relaxed) }
+    }
+
+    package func atomicStore(_ value: Int64, _ offset: Int) {
+        withAtomic(offset) { $0.store(value, ordering: .relaxed) }
+    }
+
+    /// Adds and answers the sum.
+    @discardableResult @inline(__always)
+    package func atomicAdd(_ value: Int64, _ offset: Int) -> Int64 {
+        withAtomic(offset) { $0.wrappingAdd(value, ordering: .relaxed).newValue }
+    }
+
+    /// Replaces the number if it is still `expected`.
+    @inline(__always)
+    package func atomicReplace(_ expected: Int64, with value: Int64, _ offset: Int) -> Bool {
+        withAtomic(offset) {
+            $0.compareExchange(expected: expected, desired: value, ordering: .relaxed).exchanged
+        }
+    }
+
     @inline(__always)
     package func loadByte(_ offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < size, "outside of the shared memory")

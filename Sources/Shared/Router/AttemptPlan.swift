@@ -1,26 +1,50 @@
-/// Which deployment a request goes to next, as attempts fail: retries within the tags' choice, then higher `order`s.
+/// Which deployment a request goes to next, as attempts fail: retries within the tags' choice, then higher `order`s, in
+/// one model group after the other as the request falls back.
 ///
-/// Pure, reused from request to request: outcomes in, decisions out; the clock and the generator are the caller's.
-/// Failures are classed by status alone, never by words of a message. A deployment that this request has not tried
-/// yet is always preferred.
+/// Pure, reused from request to request: outcomes in, decisions out; clock, generator and states are the caller's.
+/// What the tag filter allowed when a group was entered is frozen: nothing else is ever tried there. Failures are classed
+/// by status alone, never by words of a message. A deployment that this request has not tried yet is always preferred.
+///
+///     enter ──▶ next ──attempt──▶ failed ──▶ next ── … ──▶ end, or the outage of a group that nobody could be asked in
+///                 └──wait──▶ next
 package struct AttemptPlan: Sendable {
-    /// How an attempt failed.
-    package enum Failure: Equatable, Sendable {
-        case status(Int)
-        /// A 400 that says the prompt, not the deployment, is at fault: another deployment of the group would say
-        /// the same.
-        case refusedContent
-        /// No usable answer: refused, reset, cut, broken, or too late.
-        case noAnswer
+    package enum Step: Equatable, Sendable {
+        case attempt(Int, Admission)
+        /// Nothing before that; then ask again, for the world may have changed.
+        case wait(until: Instant)
+        /// Nobody in the group could be asked at all.
+        case outage(Outage)
+        /// The group has failed.
+        case end
+    }
+
+    /// A tier that is down: who recovers first, and when.
+    package struct Outage: Equatable, Sendable {
+        package var deployment: Int
+        package var until: Instant
+        /// False: all of them have used up their limits.
+        package var isCooling: Bool
+    }
+
+    private struct Tried: Sendable {
+        var index: Int32
+        /// The earliest moment for another attempt.
+        var notBefore: Instant
     }
 
     private var allowed: [Int32] = []
-    private var tried: [Int32] = []
+    private var tried: [Tried] = []
     private var choices: [Int32] = []
-    private var order = Int.min
-    private var retriesLeft = 0
+    private var order = Int.max
+    private var policy = FailurePolicy()
+    /// Fixed for a request; a retry policy may say otherwise.
+    private var wantedRetries = 0
+    private var isStopped = false
+    private var isRetry = false
+    private var isEscalating = false
+    /// Retries made, over all groups of the request.
     package private(set) var retries = 0
-    /// Moves to a higher `order`, which count as fallbacks.
+    /// Moves to a higher `order` or to another group.
     package private(set) var fallbacks = 0
 
     package init() {
@@ -28,83 +52,183 @@ package struct AttemptPlan: Sendable {
         choices.reserveCapacity(32)
     }
 
-    /// Begins a request: `allowed` is what the tag filter left. Deployments that are not configured are never tried.
-    /// False when nothing else is left.
-    package mutating func begin(_ allowed: [Int32], retries: Int, _ table: RoutingTable) -> Bool {
-        self.allowed.removeAll(keepingCapacity: true)
-        for index in allowed where table.candidates[Int(index)].isConfigured { self.allowed.append(index) }
-        tried.removeAll(keepingCapacity: true)
-        retriesLeft = max(0, retries)
+    /// Begins a request, which may be retried that often in all.
+    package mutating func begin(retries: Int) {
+        wantedRetries = max(0, retries)
         self.retries = 0
         fallbacks = 0
-        order = lowestOrder(above: nil, table) ?? .max
+    }
+
+    /// Enters a group: `allowed` is what the tag filter left of it. Deployments that are not configured are never tried.
+    /// False when nothing else is left.
+    package mutating func enter(_ allowed: [Int32], group: Int, asFallback: Bool, _ table: RoutingTable) -> Bool {
+        self.allowed.removeAll(keepingCapacity: true)
+        order = .max
+        for index in allowed {
+            let candidate = table.candidates[Int(index)]
+            guard candidate.isConfigured else { continue }
+            self.allowed.append(index)
+            order = min(order, candidate.order)
+        }
+        tried.removeAll(keepingCapacity: true)
+        policy = table.groups[group].retryPolicy
+        isStopped = false
+        isRetry = false
+        isEscalating = false
+        if asFallback, !self.allowed.isEmpty { fallbacks += 1 }
         return !self.allowed.isEmpty
     }
 
-    /// The deployment for the next attempt.
-    package mutating func next(_ table: RoutingTable, using random: inout some RandomNumberGenerator) -> Int? {
+    // MARK: The next attempt
+
+    package mutating func next(
+        _ table: RoutingTable, _ states: some DeploymentStates, isStream: Bool, now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> Step {
+        guard !isStopped else { return .end }
+        while true {
+            collectUntried(table, states, now)
+            if let step = take(table, states, isStream, now, &random) { return step }
+            if isRetry, let step = again(table, states, isStream, now, &random) { return step }
+            // Nobody here can be asked now: those of a higher order stand in.
+            guard let higher = lowestOrder(above: order, table) else { break }
+            order = higher
+            if !tried.isEmpty { isEscalating = true }
+            isRetry = false
+        }
+        isStopped = true
+        guard tried.isEmpty, let outage = outage(states, now) else { return .end }
+        return .outage(outage)
+    }
+
+    private mutating func collectUntried(_ table: RoutingTable, _ states: some DeploymentStates, _ now: Instant) {
         choices.removeAll(keepingCapacity: true)
-        for index in allowed where table.candidates[Int(index)].order == order && !tried.contains(index) {
+        for index in allowed where table.candidates[Int(index)].order == order {
+            guard !isTried(index), states.availability(of: Int(index), at: now) == .fit else { continue }
             choices.append(index)
         }
-        if let index = Balancer.pick(choices, table, using: &random) {
-            tried.append(index)
-            return Int(index)
-        }
-        choices.removeAll(keepingCapacity: true)
-        for index in allowed where table.candidates[Int(index)].order == order { choices.append(index) }
-        return Balancer.pick(choices, table, using: &random).map(Int.init)
     }
 
-    /// What follows on a failed attempt: another one at once, one after a wait, or nothing.
+    /// One of `choices` that lets itself be asked.
+    private mutating func take(
+        _ table: RoutingTable, _ states: some DeploymentStates, _ isStream: Bool, _ now: Instant,
+        _ random: inout some RandomNumberGenerator
+    ) -> Step? {
+        while let index = Balancer.pick(choices, table, states, isStream: isStream, now: now, using: &random) {
+            if let admission = states.admit(Int(index), at: now) {
+                if isRetry { retries += 1 }
+                if isEscalating { fallbacks += 1 }
+                isRetry = false
+                isEscalating = false
+                if !isTried(index) { tried.append(Tried(index: index, notBefore: now)) }
+                return .attempt(Int(index), admission)
+            }
+            choices.removeAll { $0 == index }
+        }
+        return nil
+    }
+
+    /// A second attempt at a deployment, once its time has come.
+    private mutating func again(
+        _ table: RoutingTable, _ states: some DeploymentStates, _ isStream: Bool, _ now: Instant,
+        _ random: inout some RandomNumberGenerator
+    ) -> Step? {
+        var earliest = Instant.never
+        for entry in tried where mayGoAgain(entry, table, states, now) { earliest = min(earliest, entry.notBefore) }
+        guard earliest != .never else { return nil }
+        guard earliest <= now else { return .wait(until: earliest) }
+        choices.removeAll(keepingCapacity: true)
+        for entry in tried where entry.notBefore <= now && mayGoAgain(entry, table, states, now) {
+            choices.append(entry.index)
+        }
+        return take(table, states, isStream, now, &random)
+    }
+
+    private func mayGoAgain(
+        _ entry: Tried, _ table: RoutingTable, _ states: some DeploymentStates, _ now: Instant
+    ) -> Bool {
+        table.candidates[Int(entry.index)].order == order && states.availability(of: Int(entry.index), at: now) == .fit
+    }
+
+    private func isTried(_ index: Int32) -> Bool {
+        for entry in tried where entry.index == index { return true }
+        return false
+    }
+
+    private func outage(_ states: some DeploymentStates, _ now: Instant) -> Outage? {
+        var soonest: Outage?
+        for index in allowed {
+            let outage: Outage
+            switch states.availability(of: Int(index), at: now) {
+            // It became fit just now, or somebody else took the right to try it.
+            case .fit: outage = Outage(deployment: Int(index), until: now, isCooling: true)
+            case .cooling(let until): outage = Outage(deployment: Int(index), until: until, isCooling: true)
+            case .limited(let until): outage = Outage(deployment: Int(index), until: until, isCooling: false)
+            }
+            if soonest.map({ outage.until < $0.until }) ?? true { soonest = outage }
+        }
+        return soonest
+    }
+
+    // MARK: Failures
+
+    /// Notes how an attempt failed, and decides what may follow; `next` tells.
     ///
-    /// `retryAfter` is what the upstream asked for; it is obeyed as a floor, up to 60 s.
+    /// `retryAfter` is what the upstream asked for, obeyed as the least wait before the same deployment is asked again.
     package mutating func failed(
-        _ failure: Failure, retryAfter: TimeSpan?, _ table: RoutingTable, using random: inout some RandomNumberGenerator
-    ) -> TimeSpan? {
+        _ failure: AttemptFailure, at index: Int, retryAfter: TimeSpan?, now: Instant, _ table: RoutingTable,
+        using random: inout some RandomNumberGenerator
+    ) {
         var members = 0
         var untried = 0
-        for index in allowed where table.candidates[Int(index)].order == order {
+        for member in allowed where table.candidates[Int(member)].order == order {
             members += 1
-            if !tried.contains(index) { untried += 1 }
+            if !isTried(member) { untried += 1 }
         }
-        if retriesLeft > 0, mayRetry(failure, untried: untried) {
-            retriesLeft -= 1
-            retries += 1
-            if members > 1 { return TimeSpan(nanoseconds: 0) }
-            return backoff(retryAfter, using: &random)
+        let limit = policy[failure.kind]
+        if retries < limit ?? wantedRetries, limit != nil || failure.mayRetry(untried: untried) {
+            isRetry = true
+            let wait = Backoff.wait(
+                retry: retries, isAlone: members == 1, retryAfter: retryAfter,
+                minimum: .seconds(table.router.retries.minimumWait), using: &random)
+            if let position = tried.firstIndex(where: { $0.index == Int32(index) }) {
+                tried[position].notBefore = now + wait
+            }
+            return
         }
-        guard failure != .refusedContent, let higher = lowestOrder(above: order, table) else { return nil }
+        guard failure.mayFallBackWithinGroup, let higher = lowestOrder(above: order, table) else {
+            isStopped = true
+            return
+        }
         order = higher
-        fallbacks += 1
-        return TimeSpan(nanoseconds: 0)
+        isEscalating = true
     }
 
-    private func mayRetry(_ failure: Failure, untried: Int) -> Bool {
-        switch failure {
-        case .noAnswer: true
-        case .refusedContent: false
-        // The key or the right may be another on another deployment; the same one would refuse again.
-        case .status(401), .status(403): untried > 0
-        case .status(408), .status(409), .status(429): true
-        case .status(let status): status >= 500
-        }
-    }
-
-    /// Half a second doubled with each retry, at most 8 s, and up to 0.75 s more at random.
-    private func backoff(_ retryAfter: TimeSpan?, using random: inout some RandomNumberGenerator) -> TimeSpan {
-        let base = min(8000, 500 << min(retries - 1, 5))
-        let jitter = Int(random.next(upperBound: 750 as UInt64))
-        guard let retryAfter, retryAfter.nanoseconds > 0 else { return .milliseconds(base + jitter) }
-        return .milliseconds(min(60_000, retryAfter.milliseconds) + jitter)
-    }
-
-    private func lowestOrder(above limit: Int?, _ table: RoutingTable) -> Int? {
+    private func lowestOrder(above limit: Int, _ table: RoutingTable) -> Int? {
         var lowest: Int?
         for index in allowed {
             let order = table.candidates[Int(index)].order
-            if limit.map({ order > $0 }) ?? true { lowest = min(order, lowest ?? .max) }
+            if order > limit { lowest = min(order, lowest ?? .max) }
         }
         return lowest
+    }
+}
+
+/// How long to wait before the same deployment is asked again. Pure.
+enum Backoff {
+    /// The longest that a provider's `Retry-After` is obeyed.
+    static let longestRetryAfter = TimeSpan.seconds(60)
+
+    /// Half a second doubled with each retry, at most 8 s, and up to 0.75 s more at random; a tenth of that where there
+    /// are others, which were asked first. `retryAfter` and `minimum` are floors.
+    static func wait(
+        retry: Int, isAlone: Bool, retryAfter: TimeSpan?, minimum: TimeSpan,
+        using random: inout some RandomNumberGenerator
+    ) -> TimeSpan {
+        let share = isAlone ? 1 : 10
+        var base = TimeSpan.milliseconds(min(8000, 500 << min(retry, 4)) / share)
+        if let retryAfter { base = max(base, min(retryAfter, longestRetryAfter)) }
+        let jitter = Int64(random.next(upperBound: UInt64(750_000_000 / share)))
+        return TimeSpan(nanoseconds: max(base, minimum).nanoseconds + jitter)
     }
 }

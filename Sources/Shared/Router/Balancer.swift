@@ -1,12 +1,33 @@
-/// Picks one of several deployments: `simple-shuffle` of the reference.
+/// Picks one of several deployments that may all serve a request, by the strategy of the configuration.
 ///
-/// Pure; the generator is passed in. Of `weight`, `rpm` and `tpm` the first counts that is positive on any of the
-/// deployments: they are picked in proportion to it, one without it never. Where none is, all are equal.
+/// Pure; state and generator are passed in. Equals are picked at random, so that workers that decide at the same moment
+/// do not all decide alike.
 package enum Balancer {
     static func pick(
-        _ deployments: [Int32], _ table: RoutingTable, using random: inout some RandomNumberGenerator
+        _ deployments: [Int32], _ table: RoutingTable, _ states: some DeploymentStates, isStream: Bool, now: Instant,
+        using random: inout some RandomNumberGenerator
     ) -> Int32? {
         guard deployments.count > 1 else { return deployments.first }
+        switch table.router.strategy {
+        case .simpleShuffle: return shuffle(deployments, table, using: &random)
+        case .leastBusy:
+            return lowest(deployments, using: &random) { Double(states.inFlight(of: Int($0))) }
+        case .latencyBased:
+            return lowest(deployments, within: table.router.latencyBuffer, using: &random) {
+                Double(states.latency(of: Int($0), isStream: isStream, at: now))
+            }
+        case .usageBased:
+            return lowest(deployments, using: &random) { Double(states.tokens(of: Int($0), at: now)) }
+        case .costBased:
+            return lowest(deployments, using: &random) { table.candidates[Int($0)].cost }
+        }
+    }
+
+    /// `simple-shuffle` of the reference: of `weight`, `rpm` and `tpm` the first counts that is positive on any of the
+    /// deployments; they are picked in proportion to it, one without it never. Where none is, all are equal.
+    private static func shuffle(
+        _ deployments: [Int32], _ table: RoutingTable, using random: inout some RandomNumberGenerator
+    ) -> Int32? {
         var weights = 0.0
         var requests = 0.0
         var tokens = 0.0
@@ -17,7 +38,7 @@ package enum Balancer {
             tokens += candidate.tpm
         }
         let sum = weights > 0 ? weights : requests > 0 ? requests : tokens
-        guard sum > 0, sum.isFinite else { return deployments[Int(random.next(upperBound: UInt64(deployments.count)))] }
+        guard sum > 0, sum.isFinite else { return anyOf(deployments, using: &random) }
         var point = Double(random.next() >> 11) / Double(1 << 53) * sum
         var last: Int32?
         for index in deployments {
@@ -29,6 +50,28 @@ package enum Balancer {
             if point < 0 { break }
         }
         return last
+    }
+
+    /// One of those whose figure is the lowest, or above it by no more than the share `buffer`.
+    private static func lowest(
+        _ deployments: [Int32], within buffer: Double = 0, using random: inout some RandomNumberGenerator,
+        _ figure: (Int32) -> Double
+    ) -> Int32? {
+        var lowest = Double.infinity
+        for index in deployments { lowest = min(lowest, figure(index)) }
+        let limit = lowest.isFinite ? lowest * (1 + buffer) : .infinity
+        // One pass, each of those seen so far equally likely (reservoir sampling).
+        var chosen: Int32?
+        var count: UInt64 = 0
+        for index in deployments where figure(index) <= limit {
+            count += 1
+            if random.next(upperBound: count) == 0 { chosen = index }
+        }
+        return chosen ?? anyOf(deployments, using: &random)
+    }
+
+    private static func anyOf(_ deployments: [Int32], using random: inout some RandomNumberGenerator) -> Int32 {
+        deployments[Int(random.next(upperBound: UInt64(deployments.count)))]
     }
 }
 

@@ -1,13 +1,16 @@
 /// The tags of one request, from all places it may carry them, told apart: wanted, required (`&x`), excluded (`!x`).
 ///
-/// Pure, reused from request to request. Tags are compared exactly; empty ones and lone marks count as absent.
+/// Pure, reused from request to request. Tags are compared exactly, or with a deployment's `team-*`; empty ones and lone
+/// marks count as absent.
 package struct RequestTags: Sendable {
     enum Kind: Sendable { case wanted, required, excluded }
 
     struct Tag: Sendable {
         var kind: Kind
-        /// Its number in the table; -1 when no deployment carries it.
+        /// Its number in the table; -1 when no deployment carries it literally.
         var number: Int32
+        /// Numbers of the tags with a `*` that it matches, a range of `globs`.
+        var globs: Range<Int32>
         /// Whether the routing prefix marks it as a wish, which does not fall to the default when unknown.
         var isWish: Bool
         /// As the caller wrote it, in `texts`.
@@ -15,6 +18,7 @@ package struct RequestTags: Sendable {
     }
 
     private(set) var tags: [Tag] = []
+    private(set) var globs: [Int32] = []
     /// The bytes of all tags; see `first` and `forEachText`.
     package private(set) var texts: [UInt8] = []
 
@@ -27,6 +31,7 @@ package struct RequestTags: Sendable {
 
     package mutating func removeAll() {
         tags.removeAll(keepingCapacity: true)
+        globs.removeAll(keepingCapacity: true)
         texts.removeAll(keepingCapacity: true)
     }
 
@@ -48,7 +53,12 @@ package struct RequestTags: Sendable {
         let text = texts.count..<texts.count + range.count
         texts.append(contentsOf: bytes[range])
         guard !name.isEmpty else { return }
-        tags.append(Tag(kind: kind, number: table.tagNumber(bytes, name) ?? -1, isWish: isWish, text: text))
+        let firstGlob = Int32(globs.count)
+        table.addGlobs(bytes, name, to: &globs)
+        tags.append(
+            Tag(
+                kind: kind, number: table.tagNumber(bytes, name) ?? -1, globs: firstGlob..<Int32(globs.count),
+                isWish: isWish, text: text))
     }
 
     /// Adds the comma-separated tags of a header value, blanks around each trimmed.
@@ -59,6 +69,20 @@ package struct RequestTags: Sendable {
             start = position + 1
         }
         add(bytes, ASCII.trimmed(bytes, start..<range.upperBound), table)
+    }
+
+    /// Whether a deployment carries the tag, literally or by a `*`.
+    @inline(__always)
+    func isCarried(_ tag: Tag, by candidate: RoutingTable.Candidate, _ table: RoutingTable) -> Bool {
+        if table.carries(candidate, tag.number) { return true }
+        for index in tag.globs where table.carries(candidate, globs[Int(index)]) { return true }
+        return false
+    }
+
+    /// Whether a deployment of `group` carries the tag.
+    func isKnown(_ tag: Tag, to group: RoutingTable.Group) -> Bool {
+        if tag.number >= 0, group.knownTags.contains(tag.number) { return true }
+        return tag.globs.contains { group.knownTags.contains(globs[Int($0)]) }
     }
 
     /// The first tag as the caller wrote it; empty without any.

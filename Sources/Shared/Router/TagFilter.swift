@@ -65,17 +65,17 @@ package enum TagFilter {
                 || !requires
                     && group.members.contains { index in
                         let candidate = table.candidates[Int(index)]
-                        return !candidate.patterns.isEmpty && meetsConstraints(candidate, tags)
+                        return !candidate.patterns.isEmpty && meetsConstraints(candidate, tags, table)
                     })
         if wants || searchesPatterns {
             return match(table, group, tags, searchesPatterns ? userAgent : nil, &allowed)
         }
         if requires {
-            append(table, group, &allowed) { meetsConstraints($0, tags) }
+            append(table, group, &allowed) { meetsConstraints($0, tags, table) }
             return .required
         }
         if !tags.isEmpty {
-            append(table, group, &allowed) { ($0.isDefault || !group.hasDefault) && meetsConstraints($0, tags) }
+            append(table, group, &allowed) { ($0.isDefault || !group.hasDefault) && meetsConstraints($0, tags, table) }
             return .notExcluded
         }
         if group.hasDefault {
@@ -94,50 +94,47 @@ package enum TagFilter {
         _ table: RoutingTable, _ group: RoutingTable.Group, _ tags: RequestTags, _ userAgent: ArraySlice<UInt8>?,
         _ allowed: inout [Int32]
     ) -> Reason {
+        let matchAny = table.router.matchAny
         let text = userAgent.map { Array("User-Agent: ".utf8) + $0.prefix(1024) } ?? []
         append(table, group, &allowed) { candidate in
-            guard meetsConstraints(candidate, tags) else { return false }
-            if carriesWanted(candidate, tags, matchAny: table.router.matchAny) { return true }
+            guard meetsConstraints(candidate, tags, table) else { return false }
+            if carriesWanted(candidate, tags, table, matchAny: matchAny) { return true }
             // With match-all, tags that failed are not made good by a pattern of the same deployment.
-            guard table.router.matchAny || candidate.tags.isEmpty, userAgent != nil else { return false }
-            return candidate.patterns.contains { $0.isFound(in: text) }
+            guard matchAny || candidate.tags.isEmpty, userAgent != nil else { return false }
+            return candidate.patterns.contains { table.patterns[Int($0)].isFound(in: text) }
         }
         if !allowed.isEmpty { return .matched }
         for tag in tags.tags where tag.kind == .wanted {
             // Somebody here carries it, but nobody who may serve this request: that is a refusal, not a default.
-            if tag.isWish || contains(group.knownTags, tag.number) { return .matched }
+            if tag.isWish || tags.isKnown(tag, to: group) { return .matched }
         }
-        append(table, group, &allowed) { $0.isDefault && meetsConstraints($0, tags) }
+        append(table, group, &allowed) { $0.isDefault && meetsConstraints($0, tags, table) }
         return .defaultForUnknown
     }
 
     /// No excluded tag, every required one.
-    private static func meetsConstraints(_ candidate: RoutingTable.Candidate, _ tags: RequestTags) -> Bool {
+    private static func meetsConstraints(
+        _ candidate: RoutingTable.Candidate, _ tags: RequestTags, _ table: RoutingTable
+    ) -> Bool {
         for tag in tags.tags {
             switch tag.kind {
             case .wanted: continue
-            case .excluded: if contains(candidate.tags, tag.number) { return false }
-            case .required: if !contains(candidate.tags, tag.number) { return false }
+            case .excluded: if tags.isCarried(tag, by: candidate, table) { return false }
+            case .required: if !tags.isCarried(tag, by: candidate, table) { return false }
             }
         }
         return true
     }
 
     private static func carriesWanted(
-        _ candidate: RoutingTable.Candidate, _ tags: RequestTags, matchAny: Bool
+        _ candidate: RoutingTable.Candidate, _ tags: RequestTags, _ table: RoutingTable, matchAny: Bool
     ) -> Bool {
         var carries = false
         for tag in tags.tags where tag.kind == .wanted {
-            carries = contains(candidate.tags, tag.number)
+            carries = tags.isCarried(tag, by: candidate, table)
             if carries == matchAny { break }
         }
         return carries
-    }
-
-    @inline(__always)
-    private static func contains(_ numbers: [Int32], _ number: Int32) -> Bool {
-        for candidate in numbers where candidate >= number { return candidate == number && number >= 0 }
-        return false
     }
 
     private static func append(

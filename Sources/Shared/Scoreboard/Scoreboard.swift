@@ -2,30 +2,34 @@
 ///
 /// One block per worker process (not per slot: a worker and its successor live side by side for a while), written
 /// by that worker with plain stores of 8 aligned bytes, so that it is valid after a kill at any instruction. One
-/// region holds counters per deployment, laid out by `DeploymentBoard`. One holds the supervisor's metrics, which
-/// any worker may serve.
+/// region holds the state of each deployment, and one, worker by worker, its attempts under way: both are laid out by
+/// `DeploymentBoard`. One holds the supervisor's metrics, which any worker may serve.
 package final class Scoreboard {
     package let memory: SharedMemory
     package let blockCount: Int
 
     /// How many workers may exist at a time, those that drain included.
     package static let mostWorkers = 256
-    /// Room for counters per deployment.
-    package static let deploymentBytes = 4 << 20
+    /// Room for the state of deployments.
+    package static let deploymentBytes = Configuration.mostDeployments * DeploymentBoard.entryBytes
+    /// Room for one worker's attempts under way, a number for each deployment.
+    static let attemptBytes = Configuration.mostDeployments * 8
     private static let textBytes = 1 << 20
     private static let headerBytes = 4096
-    private static let magic: Int64 = 0x5441_4757_4159_0001
+    private static let magic: Int64 = 0x5441_4757_4159_0002
 
     private enum Field {
         static let magic = 0
         static let blockCount = 8
         /// One past the highest block that was ever in use.
         static let usedBlocks = 16
+        static let usedDeployments = 24
     }
 
     private static let textOffset = headerBytes
     private static let deploymentOffset = textOffset + textBytes
-    private static let blocksOffset = deploymentOffset + deploymentBytes
+    private static let attemptsOffset = deploymentOffset + deploymentBytes
+    private static let blocksOffset = attemptsOffset + mostWorkers * attemptBytes
 
     /// New, empty memory. Sparse: only what is written to takes up memory.
     package init() throws(SystemError) {
@@ -41,14 +45,41 @@ package final class Scoreboard {
         memory = try SharedMemory(mapping: descriptor)
         let blocks = memory.size >= Self.headerBytes ? memory.load(Field.blockCount) : 0
         guard memory.size >= Self.headerBytes, memory.load(Field.magic) == Self.magic,
-            (1...4096).contains(blocks), memory.size == Self.blocksOffset + Int(blocks) * WorkerBlock.size
+            blocks == Self.mostWorkers, memory.size == Self.blocksOffset + Int(blocks) * WorkerBlock.size
         else { throw SystemError(call: "scoreboard", code: 22) }
         blockCount = Int(blocks)
     }
 
-    /// Where the counters per deployment lie in `memory`.
-    package var deployments: Range<Int> {
-        Self.deploymentOffset..<Self.deploymentOffset + Self.deploymentBytes
+    /// Where the state of a deployment begins in `memory`.
+    @inline(__always)
+    func offset(ofDeployment slot: Int) -> Int {
+        precondition(slot >= 0 && slot < Configuration.mostDeployments, "no such deployment on the scoreboard")
+        return Self.deploymentOffset + slot * DeploymentBoard.entryBytes
+    }
+
+    /// Where the number of attempts of one worker at a deployment lies in `memory`.
+    @inline(__always)
+    func offset(ofAttempts block: Int, at slot: Int) -> Int {
+        precondition(slot >= 0 && slot < Configuration.mostDeployments, "no such deployment on the scoreboard")
+        return Self.attemptsOffset + block * Self.attemptBytes + slot * 8
+    }
+
+    /// Forgets a deployment that had this place.
+    package func clearDeployment(_ slot: Int) {
+        memory.clear(offset(ofDeployment: slot), DeploymentBoard.entryBytes)
+    }
+
+    /// The attempts of a worker that has died are no longer under way.
+    package func clearAttempts(of block: Int) {
+        for slot in 0..<usedDeployments where memory.load(offset(ofAttempts: block, at: slot)) != 0 {
+            memory.store(0, offset(ofAttempts: block, at: slot))
+        }
+    }
+
+    /// One past the highest place that a deployment ever had.
+    package var usedDeployments: Int {
+        get { max(0, min(Configuration.mostDeployments, Int(memory.load(Field.usedDeployments)))) }
+        set { memory.store(Int64(newValue), Field.usedDeployments) }
     }
 
     /// Where the block of a worker begins in `memory`.
@@ -71,6 +102,7 @@ package final class Scoreboard {
     /// Makes a block ready for its next worker.
     package func prepare(_ block: Int) {
         WorkerBlock.clear(memory, offset(of: block))
+        clearAttempts(of: block)
         if block >= usedBlocks { memory.store(Int64(block + 1), Field.usedBlocks) }
     }
 

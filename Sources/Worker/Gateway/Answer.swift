@@ -14,6 +14,7 @@ struct Answer {
     private(set) var pieces: [Piece] = []
     /// Sum of the pieces.
     private(set) var length = 0
+    private var usage: Range<Int>?
 
     /// Reads the answer at `range`; `name` is the model's as a JSON string.
     mutating func read(
@@ -31,10 +32,13 @@ struct Answer {
         guard scanner.kind == .object else { throw .invalid(reason: "the answer is no JSON object") }
         var position = range.lowerBound
         var hasID = false
+        usage = nil
         var error: JSONScanner.Member?
         for member in scanner.members where member.key.count <= 5 {
             switch member.key.count {
             case 2 where bytes.holds("id", at: member.key.lowerBound): hasID = true
+            case 5 where bytes.holds("usage", at: member.key.lowerBound) && member.kind == .object:
+                usage = member.value
             case 5 where bytes.holds("error", at: member.key.lowerBound) && member.kind != .null: error = member
             case 5 where bytes.holds("model", at: member.key.lowerBound) && member.kind == .string:
                 add(Piece(source: 0, range: position..<member.value.lowerBound))
@@ -50,15 +54,30 @@ struct Answer {
         add(Piece(source: 0, range: position..<range.upperBound))
     }
 
+    /// How many tokens the answer says that it took.
+    func tokens(_ bytes: [UInt8]) -> Int? {
+        usage.flatMap { Usage.total(bytes, $0) }
+    }
+
     /// Passes an answer on that cannot be read, because it is compressed.
     mutating func pass(_ range: Range<Int>) {
         pieces.removeAll(keepingCapacity: true)
         length = 0
+        usage = nil
         add(Piece(source: 0, range: range))
     }
 
     private mutating func add(_ piece: Piece) {
         pieces.append(piece)
         length += piece.range.count
+    }
+}
+
+/// `{"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}`. Pure.
+enum Usage {
+    /// The total of the object at `usage`; nil where it gives none.
+    static func total(_ bytes: [UInt8], _ usage: Range<Int>) -> Int? {
+        guard let total = JSONWalker.member("total_tokens", of: usage, bytes), total.kind == .number else { return nil }
+        return ASCII.decimal(bytes, total.range)
     }
 }

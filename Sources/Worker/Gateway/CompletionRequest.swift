@@ -11,10 +11,22 @@ struct CompletionRequest {
         case model, messages, prompt, input, stream
         case tags, metadata, litellmMetadata
         case numRetries, timeout, streamTimeout
+        case fallbacks, contextWindowFallbacks, contentPolicyFallbacks, disableFallbacks
         /// Meant for a gateway, not for an upstream.
         case keptBack
         case forbidden
         case unsupported
+
+        /// Whether an upstream gets it, too.
+        var goesOn: Bool {
+            switch self {
+            case .messages, .prompt, .input, .stream: true
+            case .model, .tags, .metadata, .litellmMetadata, .numRetries, .timeout, .streamTimeout, .fallbacks,
+                .contextWindowFallbacks, .contentPolicyFallbacks, .disableFallbacks, .keptBack, .forbidden,
+                .unsupported:
+                false
+            }
+        }
     }
 
     private static let parameters = ByteMap<Parameter>(
@@ -22,14 +34,16 @@ struct CompletionRequest {
             ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
             ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
             ("num_retries", .numRetries), ("timeout", .timeout), ("stream_timeout", .streamTimeout),
-            ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .keptBack),
-            ("context_window_fallbacks", .keptBack), ("content_policy_fallbacks", .keptBack),
-            ("disable_fallbacks", .keptBack), ("api_base", .forbidden), ("base_url", .forbidden),
+            ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .fallbacks),
+            ("context_window_fallbacks", .contextWindowFallbacks),
+            ("content_policy_fallbacks", .contentPolicyFallbacks), ("disable_fallbacks", .disableFallbacks),
+            ("api_base", .forbidden), ("base_url", .forbidden),
             ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
             ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
         ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) })
 
     private var scanner = JSONScanner()
+    private var isReplaced = false
     private var plain: [UInt8] = []
     /// Runs of members that go on to the upstream, commas between them included; ranges of the request's bytes.
     private(set) var kept: [Range<Int>] = []
@@ -43,6 +57,10 @@ struct CompletionRequest {
     /// Seconds.
     private(set) var timeout: Double?
     private(set) var streamTimeout: Double?
+    private(set) var generalFallbacks: JSONScanner.Member?
+    private(set) var contextWindowFallbacks: JSONScanner.Member?
+    private(set) var contentPolicyFallbacks: JSONScanner.Member?
+    private(set) var disablesFallbacks = false
 
     init() {
         kept.reserveCapacity(16)
@@ -98,6 +116,10 @@ struct CompletionRequest {
         case .numRetries: numRetries = Self.number(member, bytes).map { Int($0.rounded(.down)) }
         case .timeout: timeout = Self.number(member, bytes)
         case .streamTimeout: streamTimeout = Self.number(member, bytes)
+        case .fallbacks: generalFallbacks = member
+        case .contextWindowFallbacks: contextWindowFallbacks = member
+        case .contentPolicyFallbacks: contentPolicyFallbacks = member
+        case .disableFallbacks: disablesFallbacks = member.kind == .true
         case .keptBack: break
         case .forbidden: throw .forbiddenParameter(Self.text(bytes, member.key))
         case .unsupported: throw .unsupportedParameter(Self.text(bytes, member.key))
@@ -206,6 +228,7 @@ struct CompletionRequest {
     }
 
     private mutating func reset() {
+        isReplaced = false
         kept.removeAll(keepingCapacity: true)
         model = nil
         content = nil
@@ -216,6 +239,34 @@ struct CompletionRequest {
         numRetries = nil
         timeout = nil
         streamTimeout = nil
+        generalFallbacks = nil
+        contextWindowFallbacks = nil
+        contentPolicyFallbacks = nil
+        disablesFallbacks = false
+    }
+
+    /// What goes on to an upstream from now on: the members of the request, those of `own` (an object in `bytes`) in
+    /// their place; nil: the request's alone. For a fallback that a client gave its own messages.
+    mutating func replace(members own: Range<Int>?, _ bytes: [UInt8]) {
+        guard own != nil || isReplaced else { return }
+        isReplaced = own != nil
+        var replaced: [[UInt8]] = []
+        var added: [Range<Int>] = []
+        if let own {
+            JSONWalker.members(of: own, bytes) { key, value in
+                if Self.parameters[bytes, key.text].map(\.goesOn) ?? true {
+                    replaced.append(Array(bytes[key.text]))
+                    added.append(key.range.lowerBound..<value.range.upperBound)
+                }
+                return true
+            }
+        }
+        kept.removeAll(keepingCapacity: true)
+        for member in scanner.members
+        where (parameter(member, bytes)?.goesOn ?? true) && !replaced.contains(Array(bytes[member.key])) {
+            kept.append(member.key.lowerBound - 1..<member.value.upperBound)
+        }
+        kept += added
     }
 }
 

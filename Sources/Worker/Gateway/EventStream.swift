@@ -30,6 +30,10 @@ struct EventStream {
     private(set) var events = 0
     /// Whether the end was announced: `[DONE]`, or the last event of a response.
     private(set) var isDone = false
+    /// Whether an event has brought something of an answer: not just a role, or that it began.
+    private(set) var hasContent = false
+    /// How many tokens the stream says that it took.
+    private(set) var tokens: Int?
     private var hasFinishReason = false
 
     init(longestEvent: Int = 16 << 20) {
@@ -43,6 +47,8 @@ struct EventStream {
         events = 0
         isDone = false
         hasFinishReason = false
+        hasContent = false
+        tokens = nil
     }
 
     /// Takes `bytes[range]`, the next piece of the body, and appends the events that it completes to `out`, with
@@ -157,6 +163,7 @@ struct EventStream {
         var hasChoices = false
         var error: JSONScanner.Member?
         var type: JSONScanner.Member?
+        var choices: JSONScanner.Member?
         for member in scanner.members {
             switch member.key.count {
             case 5 where bytes.holds("model", at: member.key.lowerBound) && member.kind == .string:
@@ -165,8 +172,15 @@ struct EventStream {
                 position = member.value.upperBound
             case 5 where bytes.holds("error", at: member.key.lowerBound) && member.kind != .null: error = member
             case 4 where bytes.holds("type", at: member.key.lowerBound): type = member
-            case 7 where bytes.holds("choices", at: member.key.lowerBound): hasChoices = true
+            case 7 where bytes.holds("choices", at: member.key.lowerBound):
+                hasChoices = true
+                choices = member
+            case 5 where bytes.holds("usage", at: member.key.lowerBound) && member.kind == .object:
+                tokens = Usage.total(bytes, member.value) ?? tokens
             case 8 where bytes.holds("response", at: member.key.lowerBound) && member.kind == .object:
+                if let usage = JSONWalker.member("usage", of: member.value, bytes), usage.kind == .object {
+                    tokens = Usage.total(bytes, usage.range) ?? tokens
+                }
                 guard let model = JSONWalker.member("model", of: member.value, bytes), model.kind == .string else {
                     continue
                 }
@@ -182,6 +196,12 @@ struct EventStream {
         }
         out.append(bytes, position..<event.upperBound)
         events += 1
+        if !hasContent {
+            hasContent =
+                operation == .response
+                ? !(type.map { EventContent.isBeginning(bytes, $0.value) } ?? false)
+                : choices.map { EventContent.isThere(bytes, $0.value) } ?? false
+        }
         if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
     }
 

@@ -7,14 +7,18 @@ extension Exchange {
         /// The client has left, or the process has to go.
         case gone
         /// No byte has left for the client: another deployment may still answer.
-        case failed(GatewayError, AttemptPlan.Failure)
+        case failed(GatewayError, AttemptFailure)
     }
 
     /// Error bodies are read up to this size.
     private static let longestError = 256 * 1024
 
-    func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome {
+    /// `last`: when the request has to have an answer at all.
+    func attempt(
+        _ client: ClientConnection, _ generation: Generation, _ index: Int, until last: Instant
+    ) async -> Outcome {
         let deployment = generation.table.deployments[index]
+        attemptBegun = EventLoop.shared.now
         if let text = deployment.mockResponse { return await answerMock(client, text) }
         let bytes = client.input.storage
         outbound.write(generation.blocks[index], deployment, operation, request, bytes, capture: capture)
@@ -22,7 +26,7 @@ extension Exchange {
         let now = EventLoop.shared.now
         upstreamBegun = now
         defer { noteUpstreamIsDone() }
-        let deadline = now + limit
+        let deadline = min(now + limit, last)
         let pool = generation.pools[index]
         var connection: UpstreamConnection?
         do throws(UpstreamFailure) {
@@ -30,7 +34,8 @@ extension Exchange {
             connection = try await ask(pool, bytes, client, deadline, connectLimit)
             outbound.release()
             guard let connection else { return .gone }
-            return try await take(client, connection, pool, deadline, limit)
+            let idle = idleLimit(deployment, generation.table.router) ?? limit
+            return try await take(client, connection, pool, deadline, idle: idle)
         } catch {
             connection?.close()
             return failed(error)
@@ -63,7 +68,7 @@ extension Exchange {
     /// Judges the head of an answer and relays what it begins.
     private func take(
         _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
-        _ limit: TimeSpan
+        idle: TimeSpan
     ) async throws(UpstreamFailure) -> Outcome {
         let head = connection.head
         ProviderFields.append(head, connection.input.storage, to: providerFields)
@@ -77,7 +82,7 @@ extension Exchange {
             return try await takeError(client, connection, pool, deadline)
         }
         if request.isStream, operation != .embedding, Self.isEventStream(head, connection.input.storage) {
-            return try await relayEvents(client, connection, pool, limit)
+            return try await relayEvents(client, connection, pool, deadline, idle: idle)
         }
         return try await relayAnswer(client, connection, pool, deadline)
     }
@@ -110,9 +115,11 @@ extension Exchange {
             ? (HTTPStatus.reason(status), "") : UpstreamError.read(gathered.storage, gathered.readable, status)
         gathered.removeAll()
         let error = GatewayError.upstreamStatus(status, message: message, code: code, group: modelText)
-        let kind = UpstreamError.className(status: status, message: message, code: code)
-        let isContent = kind == "ContextWindowExceededError" || kind == "ContentPolicyViolationError"
-        return .failed(error, isContent ? .refusedContent : .status(status))
+        switch UpstreamError.className(status: status, message: message, code: code) {
+        case "ContextWindowExceededError": return .failed(error, .contextWindow)
+        case "ContentPolicyViolationError": return .failed(error, .contentPolicy)
+        default: return .failed(error, .status(status))
+        }
     }
 
     // MARK: Failures
@@ -121,7 +128,8 @@ extension Exchange {
         let trouble: GatewayError.UpstreamTrouble
         switch failure {
         case .cancelled: return .gone
-        case .deadline(let phase): trouble = .timeout(phase: phase.rawValue)
+        case .deadline(let phase):
+            return .failed(.upstream(.timeout(phase: phase.rawValue), group: modelText), .timeout)
         case .resolve, .connect, .tls, .proxy, .broken, .closedBeforeHead, .stale:
             trouble = .unreachable(reason: failure.reason)
         case .malformed, .closedWithinBody: trouble = .brokenAnswer(reason: failure.reason)
@@ -150,17 +158,18 @@ extension Exchange {
 
     private static let eventStream = StaticString("text/event-stream").bytes
 
-    /// Seconds only; a date (RFC 9110 §10.2.3) is as if it were not there.
+    /// Seconds or a date; RFC 9110 §10.2.3.
     private static func retryAfter(_ head: MessageHead, _ bytes: [UInt8]) -> TimeSpan? {
-        guard let value = head.first(.retryAfter), let seconds = CompletionRequest.seconds(bytes, value) else {
-            return nil
-        }
-        return .seconds(seconds)
+        guard let value = head.first(.retryAfter) else { return nil }
+        if let seconds = CompletionRequest.seconds(bytes, value) { return .seconds(seconds) }
+        guard let date = HTTPDate.parse(String(decoding: bytes[value], as: UTF8.self)) else { return nil }
+        let milliseconds = date * 1000 - Clock.unixMilliseconds()
+        return milliseconds > 0 ? .milliseconds(Int(milliseconds)) : nil
     }
 
     // MARK: Time
 
-    /// For a plain answer the time until it is complete, for a stream the longest silence. The request's own wish
+    /// For a plain answer the time until it is complete, for a stream until its first token. The request's own wish
     /// counts before the deployment's, which counts before the router's.
     private func timeLimit(_ client: ClientConnection, _ deployment: Deployment, _ router: RouterSettings) -> TimeSpan {
         let bytes = client.input.storage
@@ -176,5 +185,30 @@ extension Exchange {
             ?? deployment.timeout
         if let wish { return .seconds(wish) }
         return .seconds((request.isStream ? router.streamTimeout : nil) ?? router.timeout ?? 600)
+    }
+
+    /// The longest silence between events of a stream; nil where nobody has set one.
+    private func idleLimit(_ deployment: Deployment, _ router: RouterSettings) -> TimeSpan? {
+        (deployment.streamIdleTimeout ?? router.streamIdleTimeout).map { .seconds($0) }
+    }
+
+    // MARK: What the deployment's counters are told
+
+    /// The answer is there, or its first token.
+    func noteAnswer(isStream: Bool) {
+        guard let deployment, let generation else { return }
+        let now = EventLoop.shared.now
+        generation.health.answers(deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
+    }
+
+    /// The answer is complete. `tokens` is nil where it does not say how many it took.
+    func noteSuccess(tokens: Int?, _ client: ClientConnection) {
+        guard let deployment, let generation else { return }
+        let now = EventLoop.shared.now
+        generation.health.succeeded(deployment, at: now)
+        guard generation.health.countsTokens else { return }
+        // About four bytes of English are a token; an event of a stream carries one.
+        let estimate = client.body.count / 4 + (request.isStream ? events.events : gathered.count / 4)
+        generation.health.used(deployment, tokens: tokens ?? estimate, at: now)
     }
 }

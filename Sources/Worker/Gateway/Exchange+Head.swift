@@ -26,7 +26,7 @@ extension Exchange {
         let head = client.response.buffer
         if !model.isEmpty {
             head.append("x-litellm-model-group: " as StaticString)
-            head.append(fieldValue: model)
+            if let served { head.append(served) } else { head.append(fieldValue: model) }
             head.appendLineEnd()
         }
         guard let deployment, let generation else { return }

@@ -72,6 +72,8 @@ extension Exchange {
             operation: operation, text: text, name: name, id: id, created: Int(Clock.unixMilliseconds() / 1000),
             inputs: request.inputs(client.input.storage))
         gathered.removeAll()
+        noteAnswer(isStream: request.isStream)
+        noteSuccess(tokens: nil, client)
         do throws(StreamFailure) {
             if request.isStream, operation != .embedding {
                 mock.events(into: gathered)

@@ -3,8 +3,8 @@ internal import Shared
 /// The story of one request, top to bottom: who calls, what for, which deployment, attempts, answer.
 ///
 /// Reused from request to request, so that a request allocates next to nothing. Its parts: the head of every answer
-/// is in `Exchange+Head`, one attempt at a deployment in `Exchange+Attempt`, the answers that need no deployment in
-/// `Exchange+Local`.
+/// is in `Exchange+Head`, who is asked in `Exchange+Routing`, one attempt at a deployment in
+/// `Exchange+Attempt`, the answers that need no deployment in `Exchange+Local`.
 @Loop final class Exchange {
     unowned let gateway: Gateway
     var generation: Generation?
@@ -14,18 +14,23 @@ internal import Shared
     var request = CompletionRequest()
     var tags = RequestTags()
     let callID = ByteBuffer(capacity: 64)
-    /// The model as asked for, and as a JSON string.
+    /// The model as asked for.
     let model = ByteBuffer(capacity: 64)
+    /// The model that answers, as a JSON string.
     let name = ByteBuffer(capacity: 64)
     private var path: Range<Int>?
-    private var resolution: RoutingTable.Resolution?
 
     // What was decided.
-    private var allowed: [Int32] = []
-    private var reason: TagFilter.Reason?
+    var resolution: RoutingTable.Resolution?
+    var allowed: [Int32] = []
+    var reason: TagFilter.Reason?
     var plan = AttemptPlan()
-    /// The deployment of the latest attempt.
+    var chain = FallbackChain()
+    /// The name of the group that answers, where it is not the one asked for.
+    var served: [UInt8]?
+    /// The deployment of the latest attempt, and its right to that.
     var deployment: Int?
+    var admission = Admission()
 
     // What came of it.
     var outbound: OutboundRequest
@@ -41,12 +46,13 @@ internal import Shared
     var error: String?
     var retryAfter: TimeSpan?
     var begun = Instant(nanoseconds: 0)
+    var attemptBegun = Instant(nanoseconds: 0)
     /// Since when an upstream has the word.
     var upstreamBegun: Instant?
     /// Time in which an upstream had the word.
     var upstreamTime = TimeSpan(nanoseconds: 0)
     private var place = WorkerBoard.untracked
-    private let pause = Waiter()
+    let pause = Waiter()
 
     init(_ gateway: Gateway) {
         self.gateway = gateway
@@ -82,8 +88,7 @@ internal import Shared
     private func serve(_ client: ClientConnection) async throws(GatewayError) {
         guard let generation else { throw .draining }
         try read(client, generation)
-        try choose(client, generation)
-        try await attempt(client, generation)
+        try await route(client, generation)
     }
 
     // MARK: What is asked
@@ -135,76 +140,12 @@ internal import Shared
         }
     }
 
-    // MARK: Who may answer
-
-    private func choose(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
-        let table = generation.table
-        let bytes = client.input.storage
-        guard !model.isEmpty else { throw .unknownModel(modelText) }
-        guard let resolution = table.resolve(model.storage, model.readable) else {
-            if let reason = table.reasonLeftOut(model.storage, model.readable) {
-                throw .leftOut(model: modelText, reason: reason)
-            }
-            if model.storage[model.readable].contains(ASCII.comma) { throw .commaSeparatedModels }
-            throw .unknownModel(modelText)
-        }
-        self.resolution = resolution
-        reason = TagFilter.select(
-            table, resolution, tags, userAgent: client.head.first(.userAgent).map { bytes[$0] }, into: &allowed)
-        guard reason != nil else {
-            let status = table.router.semantics == .strict ? 403 : 401
-            throw .tagsRefused(model: modelText, tags: tags.description, status: status)
-        }
-        let retries =
-            request.numRetries
-            ?? client.head.first(.litellmNumRetries).flatMap { ASCII.decimal(bytes, $0) }
-            ?? allowed.lazy.compactMap { table.deployments[Int($0)].numRetries }.first
-            ?? table.router.numRetries
-        guard plan.begin(allowed, retries: min(retries, 1000), table) else {
-            let reasons = allowed.compactMap { table.deployments[Int($0)].unconfigured }
-            throw .unconfigured(model: modelText, reason: reasons.joined(separator: "; "))
-        }
-        describe(client)
-    }
-
     var modelText: String { String(decoding: model.storage[model.readable], as: UTF8.self) }
-
-    // MARK: Attempts
-
-    /// Tries one deployment after the other until one has answered or the plan gives up.
-    private func attempt(_ client: ClientConnection, _ generation: Generation) async throws(GatewayError) {
-        let table = generation.table
-        while let index = plan.next(table, using: &gateway.random) {
-            deployment = index
-            providerFields.removeAll()
-            retryAfter = nil
-            switch await attempt(client, generation, index) {
-            case .answered: return
-            case .gone: return try checkGone(client)
-            case .failed(let error, let failure):
-                guard
-                    let delay = plan.failed(failure, retryAfter: retryAfter, table, using: &gateway.random)
-                else { throw error }
-                if delay.nanoseconds > 0 {
-                    let until = EventLoop.shared.now + delay
-                    if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
-                        return try checkGone(client)
-                    }
-                }
-            }
-        }
-    }
 
     /// The capture of a wildcard name.
     var capture: ArraySlice<UInt8>? {
         guard let capture = resolution?.capture else { return nil }
-        return model.storage[capture]
-    }
-
-    private func checkGone(_ client: ClientConnection) throws(GatewayError) {
-        if client.wasToldToFinish, !client.response.hasStarted { throw .draining }
-        error = client.wasToldToFinish ? "cut" : "client_closed_request"
-        if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
+        return served.map { $0[capture] } ?? model.storage[capture]
     }
 
     // MARK: Bookkeeping
@@ -214,6 +155,7 @@ internal import Shared
         begun = EventLoop.shared.now
         path = nil
         resolution = nil
+        served = nil
         deployment = nil
         reason = nil
         error = nil
@@ -230,7 +172,7 @@ internal import Shared
         place = gateway.board?.begin(id: callID.storage, callID.readable, now: begun) ?? WorkerBoard.untracked
     }
 
-    private func describe(_ client: ClientConnection) {
+    func describe(_ client: ClientConnection) {
         guard let board = gateway.board else { return }
         board.describe(place, model: model.storage, model.readable, tag: tags.texts, tags.first)
     }

@@ -8,6 +8,8 @@ package import Shared
     package var isReady = true
     /// Where requests under way are entered; nil where nobody watches.
     package var board: WorkerBoard?
+    /// Where the state of deployments is shared with other workers; nil where nobody else is.
+    package var deployments: DeploymentBoard?
     /// Where access lines go; nil for none.
     package var accessLines: LineSink?
 
@@ -24,7 +26,7 @@ package import Shared
 
     /// Builds a generation beside the one in force, without an effect on traffic. Throws a reason for the operator.
     package func prepare(_ number: UInt64, _ configuration: Configuration) throws(GenerationRefused) -> Generation {
-        let next = Generation(number, configuration)
+        let next = Generation(number, configuration, deployments)
         // Reading the system's trust store takes tens of milliseconds, in which nothing else is served, and
         // megabytes: once, and only for somebody who has to be trusted.
         guard configuration.tls != tlsInForce else { return next }

@@ -31,6 +31,8 @@ enum GatewayError: Error {
     case unconfigured(model: String, reason: String)
     case upstreamStatus(Int, message: String, code: String, group: String)
     case upstream(UpstreamTrouble, group: String)
+    /// All deployments that may serve the request are down, or have used up their limits.
+    case outage(model: String, seconds: Int, isCooling: Bool)
     case draining
 
     /// What went wrong with an upstream that gave no usable answer.
@@ -132,6 +134,11 @@ enum GatewayError: Error {
                 message: "litellm.\(kind): \(kind): OpenAIException - \(message). Received Model Group=\(group)")
         case .upstream(let trouble, let group):
             return Self.answer(to: trouble, group)
+        case .outage(let model, let seconds, let isCooling):
+            return Answer(
+                status: 429, type: isCooling ? "all_deployments_in_cooldown" : "rate_limit_error",
+                message: "No deployments available for selected model, Try again in \(seconds) seconds. "
+                    + "Passed model=\(model).")
         case .draining:
             return Answer(
                 status: 503, type: "service_unavailable_error",

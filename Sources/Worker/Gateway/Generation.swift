@@ -7,6 +7,7 @@ package import Shared
     let table: RoutingTable
     let blocks: DeploymentBlocksByIndex
     let credentials: Credentials
+    let health: DeploymentHealth
     let proxyRules: ProxyRules
     /// What connections of this generation share, where it is not what those before it had.
     var tls: TLSContext?
@@ -15,10 +16,11 @@ package import Shared
     /// Counts those that are still alive; for the scoreboard.
     var whenReleased: (@Sendable () -> Void)?
 
-    init(_ number: UInt64, _ configuration: Configuration) {
+    init(_ number: UInt64, _ configuration: Configuration, _ board: DeploymentBoard?) {
         self.number = number
         self.configuration = configuration
         table = RoutingTable(configuration)
+        health = DeploymentHealth(configuration, board)
         let rules = ProxyRules(configuration.process)
         proxyRules = rules
         blocks = DeploymentBlocksByIndex(configuration.deployments, rules)

@@ -81,6 +81,8 @@ extension Exchange {
         } else {
             head.append(encodingFields.storage, encodingFields.readable)
         }
+        noteAnswer(isStream: false)
+        noteSuccess(tokens: body.tokens(bytes), client)
         appendAttempt(client)
         client.response.endHead(length: body.length)
         do throws(StreamFailure) {
@@ -93,9 +95,14 @@ extension Exchange {
 
     // MARK: Streams
 
-    /// Passes events on as they come. The head waits for the first one: until then another deployment may answer.
+    /// What may be held back until there is a first token.
+    private static let mostHeld = 64 * 1024
+
+    /// Passes events on as they come. The head waits for the first one with content: until then another deployment may
+    /// answer. `deadline` is that of the first token, `idle` the longest silence afterwards.
     func relayEvents(
-        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ limit: TimeSpan
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
+        idle: TimeSpan
     ) async throws(UpstreamFailure) -> Outcome {
         connection.discardHead()
         gathered.removeAll()
@@ -106,10 +113,12 @@ extension Exchange {
             while true {
                 try takeEvents(connection)
                 if events.isDone || connection.isComplete { break }
-                if !gathered.isEmpty { try await sendEvents(client) }
+                let mayGo = events.hasContent || gathered.count > Self.mostHeld
+                if mayGo, !gathered.isEmpty { try await sendEvents(client) }
                 do throws(UpstreamFailure) {
                     try await connection.receiveMore(
-                        until: EventLoop.shared.now + limit, cancelledBy: client.cancellation)
+                        until: response.hasStarted ? EventLoop.shared.now + idle : deadline,
+                        cancelledBy: client.cancellation)
                 } catch {
                     throw .upstream(error)
                 }
@@ -122,7 +131,8 @@ extension Exchange {
                 }
             }
             noteUpstreamIsDone()
-            if !response.hasStarted { beginEvents(client) }
+            if !response.hasStarted { beginAnswer(client) }
+            noteSuccess(tokens: events.tokens, client)
             do throws(StreamFailure) {
                 try await response.finish(gathered.storage, gathered.readable)
             } catch {
@@ -164,7 +174,7 @@ extension Exchange {
     }
 
     private func sendEvents(_ client: ClientConnection) async throws(StreamEnd) {
-        if !client.response.hasStarted { beginEvents(client) }
+        if !client.response.hasStarted { beginAnswer(client) }
         do throws(StreamFailure) {
             try await client.response.send(gathered.storage, gathered.readable)
         } catch {
@@ -172,6 +182,11 @@ extension Exchange {
         }
         gathered.removeAll()
         noteSent(client)
+    }
+
+    private func beginAnswer(_ client: ClientConnection) {
+        noteAnswer(isStream: true)
+        beginEvents(client)
     }
 
     func beginEvents(_ client: ClientConnection) {
@@ -194,19 +209,21 @@ extension Exchange {
         case .events(.cut): outcome = broken("the stream ended before the model had finished")
         case .events(.empty): outcome = broken("the stream is empty")
         }
-        guard client.response.hasStarted || !gathered.isEmpty else { return outcome }
+        guard client.response.hasStarted else { return outcome }
         let message: String
         switch outcome {
         case .gone:
             guard client.wasToldToFinish else { return .gone }
             message = GatewayError.draining.answer.message
             error = "cut"
-        case .failed(let reason, _):
+        case .failed(let reason, let failure):
+            if let deployment, let generation {
+                generation.health.failed(deployment, Admission(), failure, retryAfter: nil, at: EventLoop.shared.now)
+            }
             message = reason.answer.message
             error = reason.answer.type
         case .answered: return outcome
         }
-        if !client.response.hasStarted { beginEvents(client) }
         appendErrorEvent(message)
         let sent: Void? = try? await client.response.finish(gathered.storage, gathered.readable)
         return sent == nil ? .gone : .answered

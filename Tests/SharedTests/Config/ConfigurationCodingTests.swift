@@ -46,6 +46,11 @@ import Testing
             deployment.order = maybe { $0.int(Int.min...Int.max) }
             deployment.timeout = maybe { $0.number() }
             deployment.streamTimeout = maybe { $0.number() }
+            deployment.streamIdleTimeout = maybe { $0.number() }
+            deployment.cooldownTime = maybe { $0.number() }
+            deployment.inputCost = maybe { $0.number() }
+            deployment.outputCost = maybe { $0.number() }
+            deployment.boardSlot = int(-1...65_535)
             deployment.numRetries = maybe { $0.int(0...100) }
             deployment.mockResponse = maybe { $0.text() }
             deployment.extraHeaders = list { HeaderSetting(name: $0.text(), value: $0.text()) }
@@ -58,6 +63,35 @@ import Testing
             return deployment
         }
 
+        mutating func policy() -> FailurePolicy {
+            var policy = FailurePolicy()
+            for failure in FailureClass.allCases { policy[failure] = maybe { $0.int(0...100) } }
+            return policy
+        }
+
+        mutating func rules() -> [FallbackRule] {
+            list { FallbackRule(group: $0.text(), targets: $0.list { $0.text() }) }
+        }
+
+        mutating func failureHandling(_ router: inout RouterSettings) {
+            router.strategy = RoutingStrategy.allCases[int(0...RoutingStrategy.allCases.count - 1)]
+            router.latencyBuffer = number()
+            router.latencyLifetime = number()
+            router.retries.count = int(0...100)
+            router.retries.minimumWait = number()
+            router.retries.policy = policy()
+            router.retries.groupPolicies = list { .init(group: $0.text(), policy: $0.policy()) }
+            router.cooldown.isDisabled = bool()
+            router.cooldown.time = number()
+            router.cooldown.allowedFails = maybe { $0.int(0...100) }
+            router.cooldown.allowedFailsPolicy = policy()
+            router.fallbacks.rules = rules()
+            router.fallbacks.defaults = list { $0.text() }
+            router.fallbacks.contextWindow = maybe { $0.rules() }
+            router.fallbacks.contentPolicy = maybe { $0.rules() }
+            router.fallbacks.maximumDepth = int(0...100)
+        }
+
         mutating func configuration() -> Configuration {
             var configuration = Configuration()
             configuration.deployments = list { $0.deployment() }
@@ -65,7 +99,9 @@ import Testing
             configuration.router.matchAny = bool()
             configuration.router.tagPrefix = text()
             configuration.router.semantics = TagSemantics.allCases[int(0...1)]
-            configuration.router.numRetries = int(0...100)
+            failureHandling(&configuration.router)
+            configuration.router.streamIdleTimeout = maybe { $0.number() }
+            configuration.process.requestTimeout = number()
             configuration.router.timeout = maybe { $0.number() }
             configuration.router.streamTimeout = maybe { $0.number() }
             configuration.router.aliases = list {

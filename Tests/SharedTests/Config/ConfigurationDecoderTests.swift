@@ -118,7 +118,7 @@ func decode(
         #expect(decoded.problems == [])
         let router = decoded.configuration.router
         #expect(router.enableTagFiltering && !router.matchAny && router.tagPrefix == "route:")
-        #expect(router.semantics == .strict && router.numRetries == 1 && router.timeout == 20)
+        #expect(router.semantics == .strict && router.retries.count == 1 && router.timeout == 20)
         #expect(router.streamTimeout == 5)
         #expect(
             router.aliases == [
@@ -139,7 +139,7 @@ func decode(
         let decoded = decode("model_list: [{model_name: m, litellm_params: {model: openai/x}}]\n")
         #expect(decoded.problems == [])
         let router = decoded.configuration.router
-        #expect(!router.enableTagFiltering && router.matchAny && router.tagPrefix.isEmpty && router.numRetries == 2)
+        #expect(!router.enableTagFiltering && router.matchAny && router.tagPrefix.isEmpty && router.retries.count == 2)
         #expect(decoded.configuration.general.masterKey == nil)
         #expect(decoded.configuration.tls.verification == .system)
         #expect(decoded.configuration.process.bodyBytes == 32 << 20)
@@ -155,7 +155,7 @@ func decode(
             litellm_settings: {request_timeout: 7, num_retries: 5, ssl_verify: /ca.pem}
             """, files: ["/ca.pem": "-----BEGIN CERTIFICATE-----\n"])
         #expect(decoded.problems == [])
-        #expect(decoded.configuration.router.timeout == 7 && decoded.configuration.router.numRetries == 5)
+        #expect(decoded.configuration.router.timeout == 7 && decoded.configuration.router.retries.count == 5)
         #expect(decoded.configuration.tls.verification == .authorities("-----BEGIN CERTIFICATE-----\n"))
         #expect(decoded.files.map(\.path) == ["/etc/c.yaml", "/ca.pem"])
     }
@@ -309,7 +309,7 @@ func decode(
                 "/etc/b.yaml:2:18: warning: router_settings: has no effect in an included file (only model_list is taken from there)",
                 "/abs/c.yaml:1:70: error: model_list[0].litellm_params.tags: expected a list of strings (write [\"x\"])",
             ])
-        #expect(decoded.configuration.router.numRetries == 2)
+        #expect(decoded.configuration.router.retries.count == 2)
         #expect(decoded.files.map(\.path) == ["/etc/c.yaml", "/etc/b.yaml", "/abs/c.yaml"])
     }
 

@@ -1,0 +1,117 @@
+/// What the configuration says of failures: which deployment is preferred, how often a request is tried again, when a
+/// deployment is left alone, and which model groups stand in for one another. Pure values.
+
+/// How one of several deployments that may serve a request is chosen.
+package enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
+    /// At random, in proportion to `weight`, `rpm` or `tpm`.
+    case simpleShuffle = "simple-shuffle"
+    /// The one with the fewest requests in flight, over all workers.
+    case leastBusy = "least-busy"
+    /// The one that answered fastest of late; by the time to the first token for streams.
+    case latencyBased = "latency-based-routing"
+    /// The one with the fewest tokens in this minute; `rpm` and `tpm` are limits.
+    case usageBased = "usage-based-routing-v2"
+    /// The cheapest by input and output price; `rpm` and `tpm` are limits.
+    case costBased = "cost-based-routing"
+
+    /// Names of the configuration; `usage-based-routing` is the older one of the same strategy.
+    package static func named(_ text: String) -> RoutingStrategy? {
+        text == "usage-based-routing" ? .usageBased : RoutingStrategy(rawValue: text)
+    }
+
+    /// Whether `rpm` and `tpm` of a deployment are limits rather than mere weights.
+    package var enforcesLimits: Bool {
+        switch self {
+        case .simpleShuffle, .leastBusy: false
+        case .latencyBased, .usageBased, .costBased: true
+        }
+    }
+}
+
+/// The kinds of failure that a policy can count by, named as in the reference's `retry_policy`.
+package enum FailureClass: Int, Sendable, Equatable, CaseIterable {
+    case badRequest, authentication, timeout, rateLimit, contentPolicy, internalServer
+
+    package var name: String {
+        switch self {
+        case .badRequest: "BadRequestError"
+        case .authentication: "AuthenticationError"
+        case .timeout: "TimeoutError"
+        case .rateLimit: "RateLimitError"
+        case .contentPolicy: "ContentPolicyViolationError"
+        case .internalServer: "InternalServerError"
+        }
+    }
+}
+
+/// A number for some kinds of failure: retries in `retry_policy`, failures in `allowed_fails_policy`.
+package struct FailurePolicy: Sendable, Equatable {
+    /// By `FailureClass.rawValue`.
+    package var counts: [Int?] = Array(repeating: nil, count: FailureClass.allCases.count)
+
+    package init() {}
+
+    package subscript(_ failure: FailureClass) -> Int? {
+        get { counts[failure.rawValue] }
+        set { counts[failure.rawValue] = newValue }
+    }
+
+    package var isEmpty: Bool { counts.allSatisfy { $0 == nil } }
+}
+
+/// `{group: [others]}`: which groups are asked, in order, when all attempts at a group have failed.
+package struct FallbackRule: Sendable, Equatable {
+    package var group: String
+    package var targets: [String]
+
+    package init(group: String, targets: [String]) {
+        self.group = group
+        self.targets = targets
+    }
+}
+
+package struct RetrySettings: Sendable, Equatable {
+    /// Retries after the first attempt, for the whole request.
+    package var count = 2
+    /// The least wait before the same deployment is tried again, in seconds.
+    package var minimumWait = 0.0
+    package var policy = FailurePolicy()
+    /// By model group; counts before `policy`.
+    package var groupPolicies: [GroupPolicy] = []
+
+    package struct GroupPolicy: Sendable, Equatable {
+        package var group: String
+        package var policy: FailurePolicy
+
+        package init(group: String, policy: FailurePolicy) {
+            self.group = group
+            self.policy = policy
+        }
+    }
+
+    package init() {}
+}
+
+package struct CooldownSettings: Sendable, Equatable {
+    package var isDisabled = false
+    /// Seconds.
+    package var time = 5.0
+    /// Failures within the cooldown time that are let pass; nil: the reference's rule by share and kind of failures.
+    package var allowedFails: Int?
+    package var allowedFailsPolicy = FailurePolicy()
+
+    package init() {}
+}
+
+package struct FallbackSettings: Sendable, Equatable {
+    package var rules: [FallbackRule] = []
+    /// For groups without a rule.
+    package var defaults: [String] = []
+    /// Nil where the configuration has none: such errors then follow `rules`.
+    package var contextWindow: [FallbackRule]?
+    package var contentPolicy: [FallbackRule]?
+    /// How many groups deep a chain may go.
+    package var maximumDepth = 5
+
+    package init() {}
+}

@@ -1,0 +1,56 @@
+/// Which place on the scoreboard each deployment has, by its id. Pure; the supervisor's, told to workers with each
+/// generation.
+///
+/// A deployment keeps its place as long as it is configured. A place that was given back is used again only when no
+/// unused one is left, the longest unused first: requests of older generations may still write to it for a while.
+package struct DeploymentSlots: Sendable {
+    private var slots: [String: Int] = [:]
+    private var released: [Int] = []
+    /// One past the highest place that was ever given.
+    package private(set) var used = 0
+    private let limit: Int
+
+    package init(limit: Int = Configuration.mostDeployments) {
+        self.limit = limit
+    }
+
+    /// Takes over the places that a configuration in force was given.
+    package init(adopting configuration: Configuration) {
+        self.init()
+        for deployment in configuration.deployments where deployment.boardSlot >= 0 {
+            slots[deployment.id] = deployment.boardSlot
+            used = max(used, deployment.boardSlot + 1)
+        }
+        let taken = Set(slots.values)
+        released = (0..<used).filter { !taken.contains($0) }
+    }
+
+    /// Gives every deployment its place; answers those that others had before, which have to be cleared.
+    package mutating func assign(to configuration: inout Configuration) -> [Int] {
+        var reused: [Int] = []
+        for index in configuration.deployments.indices {
+            let id = configuration.deployments[index].id
+            if slots[id] == nil {
+                if used < limit {
+                    slots[id] = used
+                    used += 1
+                } else if !released.isEmpty {
+                    let slot = released.removeFirst()
+                    slots[id] = slot
+                    reused.append(slot)
+                }
+            }
+            configuration.deployments[index].boardSlot = slots[id] ?? -1
+        }
+        return reused
+    }
+
+    /// Gives back the places of all that `configuration`, now in force, no longer has.
+    package mutating func release(except configuration: Configuration) {
+        let kept = Set(configuration.deployments.map(\.id))
+        for (id, slot) in slots.sorted(by: { $0.value < $1.value }) where !kept.contains(id) {
+            slots[id] = nil
+            released.append(slot)
+        }
+    }
+}

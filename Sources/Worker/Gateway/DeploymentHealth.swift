@@ -1,0 +1,153 @@
+internal import Shared
+
+/// How the deployments of one generation are doing: answers the router's questions from the scoreboard that all workers
+/// share, and enters there what became of each attempt.
+///
+/// A deployment without a place on the scoreboard is always fit.
+struct DeploymentHealth: DeploymentStates {
+    private struct Limits {
+        /// Nil for none.
+        var requests: Int?
+        var tokens: Int?
+    }
+
+    private let board: DeploymentBoard?
+    private let slots: [Int]
+    private let rules: [CooldownRule]
+    private let limits: [Limits]
+    private let latencyLifetime: TimeSpan
+    private let ignoresCooldowns: Bool
+    /// Whether tokens decide anything; they are read from answers only then.
+    let countsTokens: Bool
+
+    init(_ configuration: Configuration, _ board: DeploymentBoard?) {
+        self.board = board
+        let router = configuration.router
+        let groups = Dictionary(grouping: configuration.deployments, by: \.modelName).mapValues(\.count)
+        slots = configuration.deployments.map { board == nil ? -1 : $0.boardSlot }
+        rules = configuration.deployments.map { deployment in
+            CooldownRule(
+                router.cooldown, ownTime: deployment.cooldownTime, isAlone: groups[deployment.modelName] == 1)
+        }
+        let enforces = router.strategy.enforcesLimits
+        limits = configuration.deployments.map { deployment in
+            guard enforces else { return Limits() }
+            return Limits(
+                requests: deployment.rpm.map { Int($0.rounded(.up)) },
+                tokens: deployment.tpm.map { Int($0.rounded(.up)) })
+        }
+        latencyLifetime = .seconds(router.latencyLifetime)
+        ignoresCooldowns = router.cooldown.isDisabled
+        countsTokens = router.strategy == .usageBased || limits.contains { $0.tokens != nil }
+    }
+
+    // MARK: Questions of the router
+
+    func availability(of index: Int, at now: Instant) -> Availability {
+        let slot = slots[index]
+        guard let board, slot >= 0 else { return .fit }
+        if !ignoresCooldowns {
+            let end = board.cooldownEnd(of: slot)
+            if end > now { return .cooling(until: end) }
+        }
+        if let limit = limits[index].requests, board.requests(of: slot, at: now) >= limit {
+            return .limited(until: now.endOfMinute)
+        }
+        if let limit = limits[index].tokens, board.tokens(of: slot, at: now) >= limit {
+            return .limited(until: now.endOfMinute)
+        }
+        return .fit
+    }
+
+    func admit(_ index: Int, at now: Instant) -> Admission? {
+        let slot = slots[index]
+        guard let board, slot >= 0 else { return Admission() }
+        var admission = Admission()
+        let end = board.cooldownEnd(of: slot)
+        if !ignoresCooldowns, end.nanoseconds != 0 {
+            let until = now + rules[index].probeTime
+            guard end <= now, board.takeProbe(slot, after: end, until: until) else { return nil }
+            admission.probeUntil = until
+        }
+        if let limit = limits[index].requests, !board.countRequest(slot, limit: limit, at: now) {
+            if let until = admission.probeUntil { board.endProbe(slot, until: until, succeeded: false) }
+            return nil
+        }
+        board.beginAttempt(slot)
+        return admission
+    }
+
+    func inFlight(of index: Int) -> Int {
+        guard let board, slots[index] >= 0 else { return 0 }
+        return board.inFlight(of: slots[index])
+    }
+
+    func latency(of index: Int, isStream: Bool, at now: Instant) -> Int64 {
+        guard let board, slots[index] >= 0 else { return 0 }
+        return board.latency(of: slots[index], isStream: isStream, lifetime: latencyLifetime, at: now)
+    }
+
+    func tokens(of index: Int, at now: Instant) -> Int {
+        guard let board, slots[index] >= 0 else { return 0 }
+        return board.tokens(of: slots[index], at: now)
+    }
+
+    // MARK: What became of an attempt
+
+    /// The deployment has begun to answer well: all of a plain answer is there, or the first token of a stream.
+    func answers(_ index: Int, _ admission: Admission, latency: TimeSpan, isStream: Bool, at now: Instant) {
+        guard let board, slots[index] >= 0 else { return }
+        board.note(slots[index], latency, isStream: isStream, at: now)
+        if let until = admission.probeUntil { board.endProbe(slots[index], until: until, succeeded: true) }
+    }
+
+    func succeeded(_ index: Int, at now: Instant) {
+        guard let board, slots[index] >= 0 else { return }
+        board.count(slots[index], failed: false, at: now)
+    }
+
+    /// Answers for how long the deployment is now left alone, if this failure has decided that.
+    @discardableResult
+    func failed(
+        _ index: Int, _ admission: Admission, _ failure: AttemptFailure, retryAfter: TimeSpan?, at now: Instant
+    ) -> TimeSpan? {
+        let slot = slots[index]
+        guard let board, slot >= 0 else { return nil }
+        guard CooldownRule.counts(failure) else {
+            // It refused the request, not the service: it is there.
+            if let until = admission.probeUntil { board.endProbe(slot, until: until, succeeded: true) }
+            board.count(slot, failed: false, at: now)
+            return nil
+        }
+        let rule = rules[index]
+        let minute = board.count(slot, failed: true, at: now)
+        let inWindow = rule.countsWindow ? board.countInWindow(slot, rule.window, at: now) : 0
+        guard
+            let time = rule.cooldown(
+                after: failure, minute: minute, inWindow: inWindow, isProbe: admission.probeUntil != nil,
+                retryAfter: retryAfter)
+        else {
+            if let until = admission.probeUntil { board.endProbe(slot, until: until, succeeded: false) }
+            return nil
+        }
+        if rule.countsWindow { board.restartWindow(slot) }
+        return board.cool(slot, until: now + time) ? time : nil
+    }
+
+    /// The client has left: nobody's failure. Another request may be the probe.
+    func abandoned(_ index: Int, _ admission: Admission) {
+        guard let board, slots[index] >= 0, let until = admission.probeUntil else { return }
+        board.endProbe(slots[index], until: until, succeeded: false)
+    }
+
+    /// Exactly once for each admission.
+    func ended(_ index: Int) {
+        guard let board, slots[index] >= 0 else { return }
+        board.endAttempt(slots[index])
+    }
+
+    func used(_ index: Int, tokens: Int, at now: Instant) {
+        guard let board, slots[index] >= 0 else { return }
+        board.addTokens(slots[index], tokens, at: now)
+    }
+}

@@ -1,0 +1,191 @@
+internal import Shared
+
+/// Which deployments a request is tried at: the group it asks for, then those that stand in for it. The same tags count
+/// in each.
+extension Exchange {
+    /// How a group has failed.
+    struct GroupFailure: Error {
+        var error: GatewayError
+        var kind: FallbackTable.Kind
+    }
+
+    /// What a client is told when everything has failed: what went wrong first, and where.
+    struct FirstFailure {
+        var error: GatewayError
+        var deployment: Int?
+        var retryAfter: TimeSpan?
+        var providerFields: [UInt8]
+    }
+
+    /// Tries one group after the other until one has answered or nothing is left.
+    func route(_ client: ClientConnection, _ generation: Generation) async throws(GatewayError) {
+        let first = try resolve(generation.table, client)
+        // The name of the first group is the one asked for, which `model` holds.
+        var step = FallbackChain.Step(
+            target: .init(name: "", resolution: first), depth: 0, own: nil)
+        plan.begin(retries: 0)
+        var failure: FirstFailure?
+        while true {
+            do throws(GroupFailure) {
+                return try await attempt(client, generation, step)
+            } catch {
+                if failure == nil {
+                    failure = FirstFailure(
+                        error: error.error, deployment: deployment, retryAfter: retryAfter,
+                        providerFields: Array(providerFields.storage[providerFields.readable]))
+                    chain.begin(
+                        at: .init(name: modelText, resolution: first),
+                        maximumDepth: generation.table.fallbacks.maximumDepth)
+                }
+                addFallbacks(client, generation.table, step, error.kind)
+            }
+            guard let next = chain.next(), EventLoop.shared.now < deadline(generation) else {
+                throw tellFirst(failure)
+            }
+            step = next
+        }
+    }
+
+    /// Every attempt, wait and fallback has to fit in here.
+    private func deadline(_ generation: Generation) -> Instant {
+        begun + .seconds(generation.configuration.process.requestTimeout)
+    }
+
+    private func tellFirst(_ failure: FirstFailure?) -> GatewayError {
+        guard let failure else { return .unknownModel(modelText) }
+        served = nil
+        deployment = failure.deployment
+        retryAfter = failure.retryAfter
+        providerFields.removeAll()
+        providerFields.append(failure.providerFields)
+        return failure.error
+    }
+
+    private func resolve(
+        _ table: RoutingTable, _ client: ClientConnection
+    ) throws(GatewayError) -> RoutingTable.Resolution {
+        guard !model.isEmpty else { throw .unknownModel(modelText) }
+        if let resolution = table.resolve(model.storage, model.readable) { return resolution }
+        if let reason = table.reasonLeftOut(model.storage, model.readable) {
+            throw .leftOut(model: modelText, reason: reason)
+        }
+        if model.storage[model.readable].contains(ASCII.comma) { throw .commaSeparatedModels }
+        throw .unknownModel(modelText)
+    }
+
+    // MARK: One group
+
+    /// Answers the client from one group, or tells how it failed.
+    private func attempt(
+        _ client: ClientConnection, _ generation: Generation, _ step: FallbackChain.Step
+    ) async throws(GroupFailure) {
+        let table = generation.table
+        let target = step.target
+        enter(client, table, step)
+        reason = TagFilter.select(
+            table, target.resolution, tags, userAgent: client.head.first(.userAgent).map { client.input.storage[$0] },
+            into: &allowed)
+        if step.depth == 0 { plan.begin(retries: wantedRetries(client, table)) }
+        guard reason != nil else {
+            let status = table.router.semantics == .strict ? 403 : 401
+            throw GroupFailure(
+                error: .tagsRefused(model: modelText, tags: tags.description, status: status), kind: .general)
+        }
+        guard plan.enter(allowed, group: target.resolution.group, asFallback: step.depth > 0, table) else {
+            let reasons = allowed.compactMap { table.deployments[Int($0)].unconfigured }
+            throw GroupFailure(
+                error: .unconfigured(model: modelText, reason: reasons.joined(separator: "; ")), kind: .general)
+        }
+        describe(client)
+        try await attempts(client, generation)
+    }
+
+    /// Notes which group is asked now, and with what.
+    private func enter(_ client: ClientConnection, _ table: RoutingTable, _ step: FallbackChain.Step) {
+        resolution = step.target.resolution
+        deployment = nil
+        guard step.depth > 0 else { return }
+        served = Array(step.target.name.utf8)
+        name.removeAll()
+        name.append(json: step.target.name)
+        request.replace(members: step.own, client.input.storage)
+    }
+
+    private func wantedRetries(_ client: ClientConnection, _ table: RoutingTable) -> Int {
+        let wish =
+            request.numRetries
+            ?? client.head.first(.litellmNumRetries).flatMap { ASCII.decimal(client.input.storage, $0) }
+            ?? allowed.lazy.compactMap { table.deployments[Int($0)].numRetries }.first
+            ?? table.router.retries.count
+        return min(wish, 1000)
+    }
+
+    /// Tries one deployment of the group after the other.
+    private func attempts(_ client: ClientConnection, _ generation: Generation) async throws(GroupFailure) {
+        let table = generation.table
+        let health = generation.health
+        let last = deadline(generation)
+        var failure: GroupFailure?
+        while true {
+            let now = EventLoop.shared.now
+            switch plan.next(table, health, isStream: request.isStream, now: now, using: &gateway.random) {
+            case .end: throw failure ?? GroupFailure(error: .unknownModel(modelText), kind: .general)
+            case .outage(let outage):
+                deployment = outage.deployment
+                retryAfter = max(.seconds(1), outage.until - now)
+                let seconds = ((outage.until - now).milliseconds + 999) / 1000
+                throw GroupFailure(
+                    error: .outage(model: modelText, seconds: max(1, seconds), isCooling: outage.isCooling),
+                    kind: .general)
+            case .wait(let until):
+                guard until < last else { throw failure ?? GroupFailure(error: .draining, kind: .general) }
+                if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
+                    return try checkGone(client)
+                }
+            case .attempt(let index, let admission):
+                deployment = index
+                providerFields.removeAll()
+                retryAfter = nil
+                self.admission = admission
+                let outcome = await attempt(client, generation, index, until: last)
+                health.ended(index)
+                switch outcome {
+                case .answered: return
+                case .gone:
+                    health.abandoned(index, admission)
+                    return try checkGone(client)
+                case .failed(let error, let kind):
+                    let now = EventLoop.shared.now
+                    health.failed(index, admission, kind, retryAfter: retryAfter, at: now)
+                    failure = GroupFailure(error: error, kind: kind.fallbackKind)
+                    guard now < last else { throw GroupFailure(error: error, kind: kind.fallbackKind) }
+                    plan.failed(kind, at: index, retryAfter: retryAfter, now: now, table, using: &gateway.random)
+                }
+            }
+        }
+    }
+
+    private func checkGone(_ client: ClientConnection) throws(GroupFailure) {
+        if client.wasToldToFinish, !client.response.hasStarted {
+            throw GroupFailure(error: .draining, kind: .general)
+        }
+        error = client.wasToldToFinish ? "cut" : "client_closed_request"
+        if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
+    }
+
+    // MARK: Fallbacks
+
+    /// The groups that stand in for the one that has just failed come next.
+    private func addFallbacks(
+        _ client: ClientConnection, _ table: RoutingTable, _ step: FallbackChain.Step, _ kind: FallbackTable.Kind
+    ) {
+        if request.disablesFallbacks || client.cancellation.isCancelled { return }
+        let asked = served ?? Array(model.storage[model.readable])
+        if let targets = request.fallbacks(kind, of: asked, client.input.storage, table) {
+            return chain.add(targets, behind: step.depth)
+        }
+        guard !table.fallbacks.isEmpty else { return }
+        let group = table.groupName(step.target.resolution)
+        chain.add(table.fallbacks.targets(after: kind, of: asked, group).map { ($0, nil) }, behind: step.depth)
+    }
+}
