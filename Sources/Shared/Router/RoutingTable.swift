@@ -19,6 +19,8 @@ package final class RoutingTable: Sendable {
         var tpm: Double
         /// Input plus output price of a token; infinite where none is configured.
         var cost: Double
+        /// Retries where a request has none of its own; -1 where none are configured.
+        var retries: Int32
     }
 
     /// The deployments behind one public name.
@@ -144,6 +146,12 @@ package final class RoutingTable: Sendable {
     /// How many deployments the group of a resolution has, fit or not.
     package func memberCount(ofGroup group: Int) -> Int { groups[group].members.count }
 
+    /// How often a request may be retried, by the first of `allowed` that says so.
+    package func ownRetries(_ allowed: [Int32]) -> Int? {
+        for index in allowed where candidates[Int(index)].retries >= 0 { return Int(candidates[Int(index)].retries) }
+        return nil
+    }
+
     func tagNumber(_ bytes: [UInt8], _ range: Range<Int>) -> Int32? { tagNumbers[bytes, range] }
 
     /// Adds the numbers of the tags with a `*` that the tag at `range` matches.
@@ -186,7 +194,7 @@ private struct CandidateCompiler {
                 tags: firstTag..<Int32(carriedTags.count), patterns: firstPattern..<Int32(patterns.count),
                 isDefault: deployment.tags.contains("default"), isConfigured: deployment.unconfigured == nil,
                 order: deployment.order ?? .max, weight: deployment.weight ?? 0, rpm: deployment.rpm ?? 0,
-                tpm: deployment.tpm ?? 0, cost: cost))
+                tpm: deployment.tpm ?? 0, cost: cost, retries: Int32(deployment.numRetries ?? -1)))
     }
 }
 

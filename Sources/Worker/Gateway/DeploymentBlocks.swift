@@ -7,6 +7,8 @@ final class DeploymentBlocks {
     let requestHeads: [[UInt8]]
     /// `{"model":"…"`: how the body for the upstream begins. Empty where the model depends on the request.
     let bodyStart: [UInt8]
+    /// What the upstream is asked for, with a `*` for what a wildcard name matched.
+    let upstreamModel: String
     /// Parameters that are sent where a request does not give them.
     let defaults: [(name: [UInt8], member: [UInt8])]
     /// `x-litellm-model-id` and so on, for every answer it serves.
@@ -14,6 +16,7 @@ final class DeploymentBlocks {
 
     init(_ deployment: Deployment, _ proxy: ProxyRules.Proxy?) {
         requestHeads = Endpoint.Operation.allCases.map { Self.head(deployment, $0, proxy) }
+        upstreamModel = deployment.upstreamModel
         let buffer = ByteBuffer(capacity: 64)
         if !deployment.upstreamModel.contains("*") { Self.begin(buffer, deployment.upstreamModel) }
         bodyStart = Array(buffer.storage[buffer.readable])

@@ -4,17 +4,18 @@ internal import Shared
 /// share, and enters there what became of each attempt.
 ///
 /// A deployment without a place on the scoreboard is always fit.
-struct DeploymentHealth: DeploymentStates {
-    private struct Limits {
-        /// Nil for none.
-        var requests: Int?
-        var tokens: Int?
+final class DeploymentHealth: DeploymentStates {
+    private struct Entry {
+        /// Its place on the scoreboard; -1 without one.
+        var slot: Int
+        /// Attempts and tokens a minute; `Int.max` for any number.
+        var requests: Int
+        var tokens: Int
     }
 
     private let board: DeploymentBoard?
-    private let slots: [Int]
+    private let entries: [Entry]
     private let rules: [CooldownRule]
-    private let limits: [Limits]
     private let latencyLifetime: TimeSpan
     private let ignoresCooldowns: Bool
     /// Whether tokens decide anything; they are read from answers only then.
@@ -24,43 +25,47 @@ struct DeploymentHealth: DeploymentStates {
         self.board = board
         let router = configuration.router
         let groups = Dictionary(grouping: configuration.deployments, by: \.modelName).mapValues(\.count)
-        slots = configuration.deployments.map { board == nil ? -1 : $0.boardSlot }
+        let enforces = router.strategy.enforcesLimits
+        func limit(_ number: Double?) -> Int {
+            guard enforces, let number, number < 1e15 else { return .max }
+            return Int(number.rounded(.up))
+        }
+        entries = configuration.deployments.map { deployment in
+            Entry(
+                slot: board == nil ? -1 : deployment.boardSlot, requests: limit(deployment.rpm),
+                tokens: limit(deployment.tpm))
+        }
         rules = configuration.deployments.map { deployment in
             CooldownRule(
                 router.cooldown, ownTime: deployment.cooldownTime, isAlone: groups[deployment.modelName] == 1)
         }
-        let enforces = router.strategy.enforcesLimits
-        limits = configuration.deployments.map { deployment in
-            guard enforces else { return Limits() }
-            return Limits(
-                requests: deployment.rpm.map { Int($0.rounded(.up)) },
-                tokens: deployment.tpm.map { Int($0.rounded(.up)) })
-        }
         latencyLifetime = .seconds(router.latencyLifetime)
         ignoresCooldowns = router.cooldown.isDisabled
-        countsTokens = router.strategy == .usageBased || limits.contains { $0.tokens != nil }
+        countsTokens = router.strategy == .usageBased || entries.contains { $0.tokens != .max }
     }
 
     // MARK: Questions of the router
 
     func availability(of index: Int, at now: Instant) -> Availability {
-        let slot = slots[index]
+        let entry = entries[index]
+        let slot = entry.slot
         guard let board, slot >= 0 else { return .fit }
         if !ignoresCooldowns {
             let end = board.cooldownEnd(of: slot)
             if end > now { return .cooling(until: end) }
         }
-        if let limit = limits[index].requests, board.requests(of: slot, at: now) >= limit {
+        if entry.requests != .max, board.requests(of: slot, at: now) >= entry.requests {
             return .limited(until: now.endOfMinute)
         }
-        if let limit = limits[index].tokens, board.tokens(of: slot, at: now) >= limit {
+        if entry.tokens != .max, board.tokens(of: slot, at: now) >= entry.tokens {
             return .limited(until: now.endOfMinute)
         }
         return .fit
     }
 
     func admit(_ index: Int, at now: Instant) -> Admission? {
-        let slot = slots[index]
+        let entry = entries[index]
+        let slot = entry.slot
         guard let board, slot >= 0 else { return Admission() }
         var admission = Admission()
         let end = board.cooldownEnd(of: slot)
@@ -69,7 +74,7 @@ struct DeploymentHealth: DeploymentStates {
             guard end <= now, board.takeProbe(slot, after: end, until: until) else { return nil }
             admission.probeUntil = until
         }
-        if let limit = limits[index].requests, !board.countRequest(slot, limit: limit, at: now) {
+        if entry.requests != .max, !board.countRequest(slot, limit: entry.requests, at: now) {
             if let until = admission.probeUntil { board.endProbe(slot, until: until, succeeded: false) }
             return nil
         }
@@ -78,32 +83,32 @@ struct DeploymentHealth: DeploymentStates {
     }
 
     func inFlight(of index: Int) -> Int {
-        guard let board, slots[index] >= 0 else { return 0 }
-        return board.inFlight(of: slots[index])
+        guard let board, entries[index].slot >= 0 else { return 0 }
+        return board.inFlight(of: entries[index].slot)
     }
 
     func latency(of index: Int, isStream: Bool, at now: Instant) -> Int64 {
-        guard let board, slots[index] >= 0 else { return 0 }
-        return board.latency(of: slots[index], isStream: isStream, lifetime: latencyLifetime, at: now)
+        guard let board, entries[index].slot >= 0 else { return 0 }
+        return board.latency(of: entries[index].slot, isStream: isStream, lifetime: latencyLifetime, at: now)
     }
 
     func tokens(of index: Int, at now: Instant) -> Int {
-        guard let board, slots[index] >= 0 else { return 0 }
-        return board.tokens(of: slots[index], at: now)
+        guard let board, entries[index].slot >= 0 else { return 0 }
+        return board.tokens(of: entries[index].slot, at: now)
     }
 
     // MARK: What became of an attempt
 
     /// The deployment has begun to answer well: all of a plain answer is there, or the first token of a stream.
     func answers(_ index: Int, _ admission: Admission, latency: TimeSpan, isStream: Bool, at now: Instant) {
-        guard let board, slots[index] >= 0 else { return }
-        board.note(slots[index], latency, isStream: isStream, at: now)
-        if let until = admission.probeUntil { board.endProbe(slots[index], until: until, succeeded: true) }
+        guard let board, entries[index].slot >= 0 else { return }
+        board.note(entries[index].slot, latency, isStream: isStream, at: now)
+        if let until = admission.probeUntil { board.endProbe(entries[index].slot, until: until, succeeded: true) }
     }
 
     func succeeded(_ index: Int, at now: Instant) {
-        guard let board, slots[index] >= 0 else { return }
-        board.count(slots[index], failed: false, at: now)
+        guard let board, entries[index].slot >= 0 else { return }
+        board.count(entries[index].slot, failed: false, at: now)
     }
 
     /// Answers for how long the deployment is now left alone, if this failure has decided that.
@@ -111,7 +116,7 @@ struct DeploymentHealth: DeploymentStates {
     func failed(
         _ index: Int, _ admission: Admission, _ failure: AttemptFailure, retryAfter: TimeSpan?, at now: Instant
     ) -> TimeSpan? {
-        let slot = slots[index]
+        let slot = entries[index].slot
         guard let board, slot >= 0 else { return nil }
         guard CooldownRule.counts(failure) else {
             // It refused the request, not the service: it is there.
@@ -136,18 +141,18 @@ struct DeploymentHealth: DeploymentStates {
 
     /// The client has left: nobody's failure. Another request may be the probe.
     func abandoned(_ index: Int, _ admission: Admission) {
-        guard let board, slots[index] >= 0, let until = admission.probeUntil else { return }
-        board.endProbe(slots[index], until: until, succeeded: false)
+        guard let board, entries[index].slot >= 0, let until = admission.probeUntil else { return }
+        board.endProbe(entries[index].slot, until: until, succeeded: false)
     }
 
     /// Exactly once for each admission.
     func ended(_ index: Int) {
-        guard let board, slots[index] >= 0 else { return }
-        board.endAttempt(slots[index])
+        guard let board, entries[index].slot >= 0 else { return }
+        board.endAttempt(entries[index].slot)
     }
 
     func used(_ index: Int, tokens: Int, at now: Instant) {
-        guard let board, slots[index] >= 0 else { return }
-        board.addTokens(slots[index], tokens, at: now)
+        guard let board, entries[index].slot >= 0 else { return }
+        board.addTokens(entries[index].slot, tokens, at: now)
     }
 }

@@ -17,12 +17,12 @@ extension Exchange {
     func attempt(
         _ client: ClientConnection, _ generation: Generation, _ index: Int, until last: Instant
     ) async -> Outcome {
-        let deployment = generation.table.deployments[index]
+        let limits = generation.limits[index]
         attemptBegun = EventLoop.shared.now
-        if let text = deployment.mockResponse { return await answerMock(client, text) }
+        if limits.isMock { return await answerMock(client, generation.table.deployments[index].mockResponse ?? "") }
         let bytes = client.input.storage
-        outbound.write(generation.blocks[index], deployment, operation, request, bytes, capture: capture)
-        let limit = timeLimit(client, deployment, generation.table.router)
+        outbound.write(generation.blocks[index], operation, request, bytes, capture: capture)
+        let limit = timeLimit(client, limits)
         let now = EventLoop.shared.now
         upstreamBegun = now
         defer { noteUpstreamIsDone() }
@@ -34,8 +34,7 @@ extension Exchange {
             connection = try await ask(pool, bytes, client, deadline, connectLimit)
             outbound.release()
             guard let connection else { return .gone }
-            let idle = idleLimit(deployment, generation.table.router) ?? limit
-            return try await take(client, connection, pool, deadline, idle: idle)
+            return try await take(client, connection, pool, deadline, idle: limits.idle ?? limit)
         } catch {
             connection?.close()
             return failed(error)
@@ -169,27 +168,14 @@ extension Exchange {
 
     // MARK: Time
 
-    /// For a plain answer the time until it is complete, for a stream until its first token. The request's own wish
-    /// counts before the deployment's, which counts before the router's.
-    private func timeLimit(_ client: ClientConnection, _ deployment: Deployment, _ router: RouterSettings) -> TimeSpan {
-        let bytes = client.input.storage
-        if request.isStream {
-            let wish =
-                request.streamTimeout
-                ?? client.head.first(.litellmStreamTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
-                ?? deployment.streamTimeout
-            if let wish { return .seconds(wish) }
-        }
-        let wish =
-            request.timeout ?? client.head.first(.litellmTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
-            ?? deployment.timeout
-        if let wish { return .seconds(wish) }
-        return .seconds((request.isStream ? router.streamTimeout : nil) ?? router.timeout ?? 600)
-    }
-
-    /// The longest silence between events of a stream; nil where nobody has set one.
-    private func idleLimit(_ deployment: Deployment, _ router: RouterSettings) -> TimeSpan? {
-        (deployment.streamIdleTimeout ?? router.streamIdleTimeout).map { .seconds($0) }
+    private func timeLimit(_ client: ClientConnection, _ limits: AttemptLimits) -> TimeSpan {
+        let (head, bytes) = (client.head, client.input.storage)
+        let timeout = request.timeout ?? head.first(.litellmTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+        guard request.isStream else { return limits.limit(isStream: false, timeout: timeout, streamTimeout: nil) }
+        let streamTimeout =
+            request.streamTimeout
+            ?? head.first(.litellmStreamTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+        return limits.limit(isStream: true, timeout: timeout, streamTimeout: streamTimeout)
     }
 
     // MARK: What the deployment's counters are told
@@ -201,14 +187,14 @@ extension Exchange {
         generation.health.answers(deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
     }
 
-    /// The answer is complete. `tokens` is nil where it does not say how many it took.
-    func noteSuccess(tokens: Int?, _ client: ClientConnection) {
+    /// The answer is complete. `tokens` says how many it took, where it does; asked only where that counts.
+    func noteSuccess(_ client: ClientConnection, tokens: () -> Int?) {
         guard let deployment, let generation else { return }
         let now = EventLoop.shared.now
         generation.health.succeeded(deployment, at: now)
         guard generation.health.countsTokens else { return }
         // About four bytes of English are a token; an event of a stream carries one.
-        let estimate = client.body.count / 4 + (request.isStream ? events.events : gathered.count / 4)
-        generation.health.used(deployment, tokens: tokens ?? estimate, at: now)
+        let estimate = client.body.count / 4 + (request.isStream ? events.events : body.length / 4)
+        generation.health.used(deployment, tokens: tokens() ?? estimate, at: now)
     }
 }

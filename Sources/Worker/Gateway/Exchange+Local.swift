@@ -73,7 +73,7 @@ extension Exchange {
             inputs: request.inputs(client.input.storage))
         gathered.removeAll()
         noteAnswer(isStream: request.isStream)
-        noteSuccess(tokens: nil, client)
+        noteSuccess(client) { nil }
         do throws(StreamFailure) {
             if request.isStream, operation != .embedding {
                 mock.events(into: gathered)

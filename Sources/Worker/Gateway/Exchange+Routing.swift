@@ -115,7 +115,7 @@ extension Exchange {
         let wish =
             request.numRetries
             ?? client.head.first(.litellmNumRetries).flatMap { ASCII.decimal(client.input.storage, $0) }
-            ?? allowed.lazy.compactMap { table.deployments[Int($0)].numRetries }.first
+            ?? table.ownRetries(allowed)
             ?? table.router.retries.count
         return min(wish, 1000)
     }

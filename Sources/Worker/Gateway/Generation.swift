@@ -8,6 +8,8 @@ package import Shared
     let blocks: DeploymentBlocksByIndex
     let credentials: Credentials
     let health: DeploymentHealth
+    /// By deployment.
+    let limits: [AttemptLimits]
     let proxyRules: ProxyRules
     /// What connections of this generation share, where it is not what those before it had.
     var tls: TLSContext?
@@ -21,6 +23,7 @@ package import Shared
         self.configuration = configuration
         table = RoutingTable(configuration)
         health = DeploymentHealth(configuration, board)
+        limits = configuration.deployments.map { AttemptLimits($0, configuration.router) }
         let rules = ProxyRules(configuration.process)
         proxyRules = rules
         blocks = DeploymentBlocksByIndex(configuration.deployments, rules)

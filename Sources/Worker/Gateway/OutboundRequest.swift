@@ -27,7 +27,7 @@ struct OutboundRequest {
 
     /// `capture` is what a wildcard's `*` stands for.
     mutating func write(
-        _ blocks: DeploymentBlocks, _ deployment: Deployment, _ operation: Endpoint.Operation,
+        _ blocks: DeploymentBlocks, _ operation: Endpoint.Operation,
         _ request: CompletionRequest, _ bytes: [UInt8], capture: ArraySlice<UInt8>?
     ) {
         text.removeAll()
@@ -36,7 +36,7 @@ struct OutboundRequest {
         model.removeAll()
         if blocks.bodyStart.isEmpty {
             let captured = String(decoding: capture ?? [0x2A], as: UTF8.self)
-            DeploymentBlocks.begin(model, deployment.upstreamModel.replacingStar(with: captured))
+            DeploymentBlocks.begin(model, blocks.upstreamModel.replacingStar(with: captured))
         } else {
             model.append(blocks.bodyStart)
         }

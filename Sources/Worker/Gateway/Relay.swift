@@ -82,7 +82,7 @@ extension Exchange {
             head.append(encodingFields.storage, encodingFields.readable)
         }
         noteAnswer(isStream: false)
-        noteSuccess(tokens: body.tokens(bytes), client)
+        noteSuccess(client) { body.tokens(bytes) }
         appendAttempt(client)
         client.response.endHead(length: body.length)
         do throws(StreamFailure) {
@@ -132,7 +132,7 @@ extension Exchange {
             }
             noteUpstreamIsDone()
             if !response.hasStarted { beginAnswer(client) }
-            noteSuccess(tokens: events.tokens, client)
+            noteSuccess(client) { events.tokens }
             do throws(StreamFailure) {
                 try await response.finish(gathered.storage, gathered.readable)
             } catch {

@@ -73,7 +73,7 @@ enum RequestTarget {
     ) throws(FuzzFailure) -> [UInt8] {
         var outbound = OutboundRequest()
         outbound.write(
-            DeploymentBlocks(deployment, nil), deployment, operation, request, input, capture: Array("x\"y".utf8)[...])
+            DeploymentBlocks(deployment, nil), operation, request, input, capture: Array("x\"y".utf8)[...])
         return try body(of: outbound, input)
     }
 

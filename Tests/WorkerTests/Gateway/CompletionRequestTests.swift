@@ -247,7 +247,7 @@ import Testing
         try request.read(bytes, 0..<bytes.count, .chat)
         var outbound = OutboundRequest()
         outbound.write(
-            DeploymentBlocks(deployment, nil), deployment, .chat, request, bytes,
+            DeploymentBlocks(deployment, nil), .chat, request, bytes,
             capture: capture.map { Array($0.utf8)[...] })
         var sent: [UInt8] = []
         for piece in outbound.pieces {
