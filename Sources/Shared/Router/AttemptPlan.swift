@@ -42,6 +42,8 @@ package struct AttemptPlan: Sendable {
     private var isStopped = false
     private var isRetry = false
     private var isEscalating = false
+    /// Whether the last failure may lead to a higher `order`.
+    private var mayEscalate = true
     /// Retries made, over all groups of the request.
     package private(set) var retries = 0
     /// Moves to a higher `order` or to another group.
@@ -75,6 +77,7 @@ package struct AttemptPlan: Sendable {
         isStopped = false
         isRetry = false
         isEscalating = false
+        mayEscalate = true
         if asFallback, !self.allowed.isEmpty { fallbacks += 1 }
         return !self.allowed.isEmpty
     }
@@ -91,7 +94,7 @@ package struct AttemptPlan: Sendable {
             if let step = take(table, states, isStream, now, &random) { return step }
             if isRetry, let step = again(table, states, isStream, now, &random) { return step }
             // Nobody here can be asked now: those of a higher order stand in.
-            guard let higher = lowestOrder(above: order, table) else { break }
+            guard mayEscalate, let higher = lowestOrder(above: order, table) else { break }
             order = higher
             if !tried.isEmpty { isEscalating = true }
             isRetry = false
@@ -192,8 +195,10 @@ package struct AttemptPlan: Sendable {
                 retry: retries, isAlone: members == 1, retryAfter: retryAfter,
                 minimum: .seconds(table.router.retries.minimumWait), using: &random)
             if let position = tried.firstIndex(where: { $0.index == Int32(index) }) {
-                tried[position].notBefore = now + wait
+                // Without a policy that says so, what only another deployment may mend is never asked of the same one.
+                tried[position].notBefore = limit != nil || failure.mayRetry(untried: 0) ? now + wait : .never
             }
+            mayEscalate = failure.mayFallBackWithinGroup
             return
         }
         guard failure.mayFallBackWithinGroup, let higher = lowestOrder(above: order, table) else {
@@ -229,6 +234,7 @@ enum Backoff {
         var base = TimeSpan.milliseconds(min(8000, 500 << min(retry, 4)) / share)
         if let retryAfter { base = max(base, min(retryAfter, longestRetryAfter)) }
         let jitter = Int64(random.next(upperBound: UInt64(750_000_000 / share)))
-        return TimeSpan(nanoseconds: max(base, minimum).nanoseconds + jitter)
+        let (sum, overflow) = max(base, minimum).nanoseconds.addingReportingOverflow(jitter)
+        return TimeSpan(nanoseconds: overflow ? .max : sum)
     }
 }
