@@ -131,22 +131,13 @@ package struct Behaviour: Codable, Sendable, Equatable {
         "too-long": Behaviour { $0.framing = .tooLong },
         "bad-chunk": Behaviour { $0.framing = .badChunk },
         "huge": Behaviour { $0.size = 8 << 20 },
-        "cut": afterFirstEvent { $0.cutAfter = 1 },
-        "cut-reset": afterFirstEvent { $0.resetAfter = 1 },
+        "cut": Behaviour { $0.cutAfter = 1 },
+        "cut-reset": Behaviour { $0.resetAfter = 1 },
         "stalled": Behaviour { $0.stallAfter = 1 },
-        "error-event": afterFirstEvent { $0.errorAfter = 1 },
-        "malformed-event": afterFirstEvent { $0.malformedAfter = 1 },
+        "error-event": Behaviour { $0.errorAfter = 1 },
+        "malformed-event": Behaviour { $0.malformedAfter = 1 },
         "no-done": Behaviour { $0.done = false },
     ]
-
-    /// The first event goes alone, so that it has left the gateway before the stream breaks: until then, another
-    /// deployment would be tried.
-    private static func afterFirstEvent(_ change: (inout Behaviour) -> Void) -> Behaviour {
-        Behaviour {
-            $0.pace = 0.2
-            change(&$0)
-        }
-    }
 
     /// A preset's name, or an object with the members above.
     package static func parse(_ value: Any) -> Behaviour? {
