@@ -209,7 +209,9 @@ extension Exchange {
         case .events(.cut): outcome = broken("the stream ended before the model had finished")
         case .events(.empty): outcome = broken("the stream is empty")
         }
-        guard client.response.hasStarted else { return outcome }
+        // Content that came in the same packet as the break belongs to the client: what it gets must not depend on how
+        // an upstream's bytes were cut into packets.
+        guard client.response.hasStarted || events.hasContent else { return outcome }
         let message: String
         switch outcome {
         case .gone:
@@ -224,6 +226,7 @@ extension Exchange {
             error = reason.answer.type
         case .answered: return outcome
         }
+        if !client.response.hasStarted { beginAnswer(client) }
         appendErrorEvent(message)
         let sent: Void? = try? await client.response.finish(gathered.storage, gathered.readable)
         return sent == nil ? .gone : .answered
