@@ -63,6 +63,16 @@ enum ReloadResult: Equatable {
     case unchanged
     /// Every reason; nothing has changed.
     case failed([String])
+
+    static let names = ["ok", "unchanged", "failed"]
+
+    var name: String {
+        switch self {
+        case .done: "ok"
+        case .unchanged: "unchanged"
+        case .failed: "failed"
+        }
+    }
 }
 
 struct FinishedReload: Equatable {

@@ -58,6 +58,8 @@ extension Supervisor {
         files = files.filter { $0.key == fleet.generation }
         guard let finished = reloads.finish(result, generation: fleet.generation) else { return }
         log.reloaded(finished)
+        metrics.count(result, atSeconds: Int(Clock.unixMilliseconds() / 1000))
+        publishMetrics()
         for waiting in waitingForReload where waiting.reload <= finished.id {
             control.answer(waiting.client, finished.answer)
         }

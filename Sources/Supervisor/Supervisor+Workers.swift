@@ -32,10 +32,12 @@ extension Supervisor {
             if status != .code(ExitCode.done), status != .code(ExitCode.cut) {
                 let requests = scoreboard.requestsInFlight(of: worker.block).filter { $0.phase != .flushed }
                 lost = max(lost, requests.count)
+                metrics.lostRequests += requests.count
                 log.lost(requests, worker, now: Clock.now())
             }
             processes[worker.id] = nil
             scoreboard.clearAttempts(of: worker.block)
+            scoreboard.retire(worker.block)
             freeBlocks.append(worker.block)
             handle(.exited(worker.id, status, lost: lost))
         }
@@ -45,7 +47,7 @@ extension Supervisor {
         guard let block = freeBlocks.popLast() else {
             return handle(.couldNotSpawn(id, "too many workers are draining"))
         }
-        scoreboard.prepare(block)
+        scoreboard.prepare(block, slot: slot)
         do throws(SystemError) {
             let process = try WorkerProcess.start(
                 id: id, slot: slot, incarnation: incarnation, block: block,
@@ -56,6 +58,7 @@ extension Supervisor {
             try epoll.add(process.channel.number, .readable, token: Token.worker + UInt64(id))
         } catch {
             if let process = processes.removeValue(forKey: id) { process.child.send(.kill) }
+            scoreboard.retire(block)
             freeBlocks.append(block)
             handle(.couldNotSpawn(id, error.description))
         }
@@ -89,6 +92,8 @@ extension Supervisor {
 
     func tell(_ news: Fleet.News) {
         log.tell(news, processes, generation: fleet.generation)
+        if case .workerExited(let worker, _, false, _, _) = news { metrics.deaths[worker.slot, default: 0] += 1 }
+        defer { publishMetrics() }
         switch news {
         case .ready: manager.ready(status)
         case .workerReady, .workerExited, .crashLoop, .resized:
@@ -96,6 +101,12 @@ extension Supervisor {
         case .reloaded(let outcome): reloaded(outcome)
         case .cannotStart: break
         }
+    }
+
+    func publishMetrics() {
+        var now = SupervisorMetrics.Now(generation: fleet.generation, isDegraded: fleet.isDegraded)
+        for worker in fleet.workers.values { now.states[worker.phase, default: 0] += 1 }
+        scoreboard.publish(metrics.text(now))
     }
 
     var status: String {

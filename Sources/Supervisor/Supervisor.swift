@@ -38,6 +38,7 @@ final class Supervisor {
     var nextProgress = Instant.never
     var nextSignOfLife = Instant.never
     var exitCode: Int32?
+    var metrics = SupervisorMetrics(lastReloadSeconds: Int(Clock.unixMilliseconds() / 1000))
 
     struct StartFailure: Error {
         let code: Int32

@@ -31,10 +31,10 @@ import Testing
     @Test func metricsAreFoundInTheirFile() throws {
         let kind = try #require(DocumentedNames.all.first { $0.testDescription == "metrics" })
         let file = SourceFile(
-            path: "Shared/Scoreboard/MetricsText.swift", text: #"write("tagway_requests_total{code=", 1)"#)
-        #expect(kind.names([file]) == ["tagway_requests_total"])
-        #expect(kind.missing([file], "`tagway_requests` is another") == ["tagway_requests_total"])
-        #expect(kind.missing([file], "`tagway_requests_total{code}`: answers") == [])
+            path: "Shared/Scoreboard/MetricsText.swift", text: #"write("gateway_requests_total{code=", 1)"#)
+        #expect(kind.names([file]) == ["gateway_requests_total"])
+        #expect(kind.missing([file], "`gateway_requests` is another") == ["gateway_requests_total"])
+        #expect(kind.missing([file], "`gateway_requests_total{code}`: answers") == [])
     }
 
     /// Links between the documents lead somewhere.

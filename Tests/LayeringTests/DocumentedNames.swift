@@ -54,7 +54,7 @@ struct DocumentedNames: CustomTestStringConvertible, Sendable {
         },
         DocumentedNames("metrics", in: "operations.md") { files in
             files.filter { $0.path.contains("Metric") }.flatMap { literals($0.text) }
-                .filter { $0.hasPrefix("tagway_") || $0.hasPrefix("litellm_") }
+                .filter { $0.hasPrefix("gateway_") || $0.hasPrefix("litellm_") }
                 .map { String($0.prefix { $0.isLetter || $0.isNumber || $0 == "_" }) }.reduce(into: []) {
                     $0.insert($1)
                 }

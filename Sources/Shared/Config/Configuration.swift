@@ -144,6 +144,8 @@ package struct RouterSettings: Sendable, Equatable {
 package struct GeneralSettings: Sendable, Equatable {
     package var masterKey: Secret?
     package var permitsWeakMasterKey = false
+    /// Whether `/metrics` asks for a key.
+    package var metricsNeedKey = true
     /// Where `master_key` stands, or should, for problems; not part of what workers get.
     package var masterKeyPosition = Position(file: "", line: 0, column: 0)
 
@@ -151,6 +153,7 @@ package struct GeneralSettings: Sendable, Equatable {
 
     package static func == (left: GeneralSettings, right: GeneralSettings) -> Bool {
         left.masterKey == right.masterKey && left.permitsWeakMasterKey == right.permitsWeakMasterKey
+            && left.metricsNeedKey == right.metricsNeedKey
     }
 }
 

@@ -14,6 +14,7 @@ extension Configuration {
         router.encode(into: &out)
         out.put(general.masterKey?.reveal())
         out.put(general.permitsWeakMasterKey)
+        out.put(general.metricsNeedKey)
         switch tls.verification {
         case .system: out.put(UInt64(0))
         case .off: out.put(UInt64(1))
@@ -37,6 +38,7 @@ extension Configuration {
         router = try RouterSettings(from: &input)
         general.masterKey = try input.optionalString().map(Secret.init)
         general.permitsWeakMasterKey = try input.bool()
+        general.metricsNeedKey = try input.bool()
         switch try input.number() {
         case 0: tls.verification = .system
         case 1: tls.verification = .off

@@ -28,6 +28,10 @@ extension ConfigurationDecoder {
             if let count = reader.integer(value, path, in: 0...100) { configuration.router.retries.count = count }
         }
         decodeFailureHandling(members, "litellm_settings")
+        if let value = members["require_auth_for_metrics_endpoint"] {
+            let path = "litellm_settings.require_auth_for_metrics_endpoint"
+            configuration.general.metricsNeedKey = reader.bool(value, path) ?? true
+        }
         guard let value = members["ssl_verify"], !reader.isNull(value) else { return }
         let path = "litellm_settings.ssl_verify"
         if case .scalar(let text, true) = value.value, case .bool(let verifies) = YAMLScalar(text) {

@@ -88,14 +88,14 @@ package enum KnownKeys {
         name: "litellm_settings",
         honoured: [
             "ssl_verify", "request_timeout", "num_retries", "allowed_fails", "fallbacks", "default_fallbacks",
-            "context_window_fallbacks", "content_policy_fallbacks",
+            "context_window_fallbacks", "content_policy_fallbacks", "require_auth_for_metrics_endpoint",
         ],
         ignored: [
             "drop_params", "callbacks", "success_callback", "failure_callback", "service_callbacks", "set_verbose",
             "json_logs", "cache", "cache_params", "turn_off_message_logging", "redact_user_api_key_info",
             "langfuse_default_tags", "modify_params", "telemetry", "max_budget", "budget_duration",
             "default_team_settings", "default_internal_user_params", "upperbound_key_generate_params", "max_tokens",
-            "custom_prometheus_tags", "require_auth_for_metrics_endpoint", "enable_preview_features",
+            "custom_prometheus_tags", "enable_preview_features",
             "add_function_to_prompt",
             "custom_provider_map", "tag_budget_config", "extra_spend_tag_headers",
             "disable_add_user_agent_to_request_tags",

@@ -51,6 +51,12 @@ internal import Synchronization
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: Int64.self)
     }
 
+    /// For the one writer of a counter: readers in other processes see the old value or the new one.
+    @inline(__always)
+    package func add(_ value: Int64, _ offset: Int) {
+        store(load(offset) &+ value, offset)
+    }
+
     // MARK: Numbers that several processes change
 
     /// The number at `offset` as an atomic one, in place: `Atomic<Int64>` is its 8 aligned bytes and nothing else.

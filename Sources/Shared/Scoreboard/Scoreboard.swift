@@ -16,7 +16,7 @@ package final class Scoreboard {
     static let attemptBytes = Configuration.mostDeployments * 8
     private static let textBytes = 1 << 20
     private static let headerBytes = 4096
-    private static let magic: Int64 = 0x5441_4757_4159_0002
+    private static let magic: Int64 = 0x5441_4757_4159_0003
 
     private enum Field {
         static let magic = 0
@@ -24,6 +24,8 @@ package final class Scoreboard {
         /// One past the highest block that was ever in use.
         static let usedBlocks = 16
         static let usedDeployments = 24
+        /// Odd while the supervisor moves counters from a block to the base.
+        static let retirements = 32
     }
 
     private static let textOffset = headerBytes
@@ -35,7 +37,7 @@ package final class Scoreboard {
     package init() throws(SystemError) {
         blockCount = Self.mostWorkers
         memory = try SharedMemory(
-            named: "tagway-scoreboard", size: Self.blocksOffset + blockCount * WorkerBlock.size)
+            named: "tagway-scoreboard", size: Self.blocksOffset + (blockCount + 1) * WorkerBlock.size)
         memory.store(Int64(blockCount), Field.blockCount)
         memory.store(Self.magic, Field.magic)
     }
@@ -45,7 +47,7 @@ package final class Scoreboard {
         memory = try SharedMemory(mapping: descriptor)
         let blocks = memory.size >= Self.headerBytes ? memory.load(Field.blockCount) : 0
         guard memory.size >= Self.headerBytes, memory.load(Field.magic) == Self.magic,
-            blocks == Self.mostWorkers, memory.size == Self.blocksOffset + Int(blocks) * WorkerBlock.size
+            blocks == Self.mostWorkers, memory.size == Self.blocksOffset + (Int(blocks) + 1) * WorkerBlock.size
         else { throw SystemError(call: "scoreboard", code: 22) }
         blockCount = Int(blocks)
     }
@@ -100,10 +102,57 @@ package final class Scoreboard {
     package var usedBlocks: Int { max(0, min(blockCount, Int(memory.load(Field.usedBlocks)))) }
 
     /// Makes a block ready for its next worker.
-    package func prepare(_ block: Int) {
+    package func prepare(_ block: Int, slot: Int) {
         WorkerBlock.clear(memory, offset(of: block))
         clearAttempts(of: block)
+        memory.store(Int64(slot + 1), offset(of: block) + WorkerBlock.Field.slot)
         if block >= usedBlocks { memory.store(Int64(block + 1), Field.usedBlocks) }
+    }
+
+    // MARK: Sums over all workers
+
+    /// Counters of workers that are gone.
+    private var baseOffset: Int { Self.blocksOffset + blockCount * WorkerBlock.size }
+
+    package func counters(of block: Int) -> WorkerCounters { WorkerCounters(memory, offset(of: block)) }
+
+    /// Keeps what the worker of a block has counted, and frees the block. For the supervisor, when it has buried
+    /// the worker.
+    package func retire(_ block: Int) {
+        var base = WorkerCounters(memory, baseOffset)
+        base += counters(of: block)
+        memory.add(1, Field.retirements)
+        SharedMemory.fence()
+        base.store(memory, baseOffset)
+        WorkerBlock.clear(memory, offset(of: block))
+        SharedMemory.fence()
+        memory.add(1, Field.retirements)
+    }
+
+    /// What all workers have counted, those that are gone included; nil while a worker is being retired, which takes
+    /// microseconds.
+    package func totals() -> WorkerCounters? {
+        for _ in 0..<100 {
+            let before = memory.load(Field.retirements)
+            guard before & 1 == 0 else { continue }
+            SharedMemory.fence()
+            var sum = WorkerCounters(memory, baseOffset)
+            for block in occupiedBlocks { sum += counters(of: block) }
+            SharedMemory.fence()
+            if memory.load(Field.retirements) == before { return sum }
+        }
+        return nil
+    }
+
+    private var occupiedBlocks: [Int] {
+        (0..<usedBlocks).filter { memory.load(offset(of: $0) + WorkerBlock.Field.slot) != 0 }
+    }
+
+    /// The workers there are, those that drain included.
+    package func workers() -> [(slot: Int, figures: WorkerFigures)] {
+        occupiedBlocks.map { block in
+            (Int(memory.load(offset(of: block) + WorkerBlock.Field.slot)) - 1, figures(of: block))
+        }
     }
 
     // MARK: The supervisor's metrics

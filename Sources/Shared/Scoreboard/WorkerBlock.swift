@@ -1,6 +1,11 @@
 /// The layout of one worker's block on the scoreboard, and how it is read.
 enum WorkerBlock {
-    static let tableOffset = 4096
+    /// Counters by status, and of time taken; `WorkerCounters`.
+    static let callsOffset = 512
+    static let othersOffset = callsOffset + 8 * WorkerCounters.statusCount
+    static let durationOffset = othersOffset + 8 * WorkerCounters.statusCount
+    static let upstreamOffset = durationOffset + LatencyCounts.size
+    static let tableOffset = 12 << 10
     static let entryBytes = 256
     static let entries = 4096
     static let size = tableOffset + entries * entryBytes
@@ -25,6 +30,12 @@ enum WorkerBlock {
         static let usedEntries = 104
         /// 1 while the worker accepts connections.
         static let accepting = 112
+        static let streams = 120
+        static let bytesSent = 128
+        static let retries = 136
+        static let fallbacks = 144
+        /// One more than the slot of the worker, written by the supervisor; 0 while the block is free.
+        static let slot = 152
     }
 
     enum Entry {

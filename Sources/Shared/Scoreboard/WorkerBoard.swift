@@ -93,6 +93,26 @@ package final class WorkerBoard {
         free.append(Int32(truncatingIfNeeded: place))
     }
 
+    /// Counts an answer, with its status as the client saw it, or would have. A few stores.
+    package func countAnswer(
+        status: Int, isCall: Bool, isStream: Bool, bytesSent: Int, duration: TimeSpan, upstream: TimeSpan
+    ) {
+        let index = status - WorkerCounters.firstStatus
+        if index >= 0, index < WorkerCounters.statusCount {
+            memory.add(1, offset + (isCall ? WorkerBlock.callsOffset : WorkerBlock.othersOffset) + 8 * index)
+        }
+        memory.add(Int64(bytesSent), offset + Field.bytesSent)
+        guard isCall else { return }
+        if isStream { memory.add(1, offset + Field.streams) }
+        LatencyCounts.count(duration, memory, offset + WorkerBlock.durationOffset)
+        if upstream.nanoseconds > 0 { LatencyCounts.count(upstream, memory, offset + WorkerBlock.upstreamOffset) }
+    }
+
+    package func countRetries(_ retries: Int, fallbacks: Int) {
+        if retries > 0 { memory.add(Int64(retries), offset + Field.retries) }
+        if fallbacks > 0 { memory.add(Int64(fallbacks), offset + Field.fallbacks) }
+    }
+
     /// Those under way now.
     package func requestsInFlight() -> [RequestInFlight] {
         scoreboard.requestsInFlight(of: block)

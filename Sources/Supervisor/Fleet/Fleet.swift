@@ -12,7 +12,7 @@ internal import Shared
 /// starts later is told of it by `catchUp`. Knows no process, no clock and no log.
 struct Fleet {
     struct Worker: Equatable {
-        enum Phase: String { case starting, ready, draining, killed }
+        enum Phase: String, CaseIterable { case starting, ready, draining, killed }
 
         let id: Int
         let slot: Int

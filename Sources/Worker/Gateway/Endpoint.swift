@@ -10,6 +10,7 @@ enum Endpoint: Equatable {
     case live
     case ready
     case health
+    case metrics
     case preflight
     case notFound
     case methodNotAllowed(allow: String)
@@ -78,6 +79,7 @@ enum Endpoint: Equatable {
         if isPath("/health/liveliness") || isPath("/health/liveness") || isPath("/health/live") { return .live }
         if isPath("/health/readiness") || isPath("/health/ready") { return .ready }
         if isPath("/health") { return .health }
+        if isPath("/metrics") || isPath("/metrics/") { return .metrics }
         return deployment(bytes, whole)
     }
 

@@ -32,6 +32,17 @@ extension Exchange {
             case .modelInfo:
                 try authorize(client, generation)
                 await answer(client, 200) { Catalog.info(generation.configuration, into: $0) }
+            case .metrics:
+                if generation.configuration.general.metricsNeedKey { try authorize(client, generation) }
+                // Only while a dead worker's figures are being added up; a scrape that fails beats a sum that falls.
+                guard let board = gateway.board?.scoreboard, let totals = board.totals(), let others = board.published()
+                else { throw .draining }
+                await answer(client, 200, HeadFields.metrics) { buffer in
+                    let text = MetricsText(into: buffer)
+                    text.append(totals)
+                    text.append(board.workers())
+                    buffer.append(others)
+                }
             case .health:
                 try authorize(client, generation)
                 let report = await HealthCheck(gateway, generation).run(cancelledBy: client.cancellation)
@@ -42,11 +53,13 @@ extension Exchange {
         }
     }
 
-    private func answer(_ client: ClientConnection, _ status: Int, _ write: (ByteBuffer) -> Void) async {
+    private func answer(
+        _ client: ClientConnection, _ status: Int, _ type: [UInt8] = HeadFields.json, _ write: (ByteBuffer) -> Void
+    ) async {
         gathered.removeAll()
         write(gathered)
         beginHead(client, status)
-        client.response.buffer.append(HeadFields.json)
+        client.response.buffer.append(type)
         client.response.endHead(length: gathered.count)
         try? await client.response.finish(with: gathered)
     }

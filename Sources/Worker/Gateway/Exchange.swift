@@ -18,6 +18,8 @@ internal import Shared
     let model = ByteBuffer(capacity: 64)
     /// The model that answers, as a JSON string.
     let name = ByteBuffer(capacity: 64)
+    /// Whether it is for a model, not for us.
+    private var isCall = false
     private var path: Range<Int>?
 
     // What was decided.
@@ -65,6 +67,7 @@ internal import Shared
         let bytes = client.input.storage
         let endpoint = Endpoint(client.head.method, bytes, target: client.head.target)
         if case .inference(let operation, let path) = endpoint {
+            isCall = true
             self.operation = operation
             self.path = path
             do throws(GatewayError) {
@@ -153,6 +156,7 @@ internal import Shared
     private func begin(_ client: ClientConnection) {
         generation = gateway.generation
         begun = EventLoop.shared.now
+        isCall = false
         path = nil
         resolution = nil
         served = nil
@@ -186,6 +190,10 @@ internal import Shared
         if let board = gateway.board {
             if client.response.isComplete { board.flushed(place) }
             board.end(place)
+            board.countAnswer(
+                status: status, isCall: isCall, isStream: deployment != nil && request.isStream,
+                bytesSent: client.response.bytesSent, duration: EventLoop.shared.now - begun, upstream: upstreamTime)
+            if deployment != nil { board.countRetries(plan.retries, fallbacks: plan.fallbacks) }
         }
         if let lines = gateway.accessLines, generation?.configuration.process.accessLog ?? true {
             gateway.accessLog.write(record(client), client.input.storage, to: lines)

@@ -163,6 +163,7 @@ enum HeadFields {
     static let close = StaticString("connection: close\r\n").bytes
     static let keepAlive = StaticString("connection: keep-alive\r\n").bytes
     static let json = StaticString("content-type: application/json\r\n").bytes
+    static let metrics = StaticString("content-type: text/plain; version=0.0.4; charset=utf-8\r\n").bytes
     static let eventStream = StaticString(
         "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
     ).bytes

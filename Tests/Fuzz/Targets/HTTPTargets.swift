@@ -48,7 +48,9 @@ enum HeadTarget {
             let isWithin =
                 !model.isEmpty && head.target.contains(model.lowerBound) && model.upperBound <= head.target.upperBound
             try claim("names lie within the target", isWithin, "\(model)")
-        case .inference, .models, .modelInfo, .live, .ready, .health, .preflight, .notFound, .methodNotAllowed: break
+        case .inference, .models, .modelInfo, .live, .ready, .health, .metrics, .preflight, .notFound,
+            .methodNotAllowed:
+            break
         }
         let key = Array("sk-1".utf8)
         if (try? Credentials(masterKey: key).check(head, bytes)) != nil {

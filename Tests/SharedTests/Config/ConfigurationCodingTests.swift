@@ -109,6 +109,7 @@ import Testing
             }
             configuration.general.masterKey = maybe { Secret($0.text()) }
             configuration.general.permitsWeakMasterKey = bool()
+            configuration.general.metricsNeedKey = bool()
             configuration.tls.verification = [.system, .off, .authorities(text())][int(0...2)]
             configuration.process.workers = maybe { $0.int(1...64) }
             configuration.process.headerBytes = int(0...Int.max)

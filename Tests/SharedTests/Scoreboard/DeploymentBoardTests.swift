@@ -12,8 +12,8 @@ import Testing
     init() throws {
         scoreboard = try Scoreboard()
         scoreboard.usedDeployments = 4
-        scoreboard.prepare(0)
-        scoreboard.prepare(1)
+        scoreboard.prepare(0, slot: 0)
+        scoreboard.prepare(1, slot: 0)
         board = DeploymentBoard(scoreboard, block: 0)
         // As another process would see it.
         other = DeploymentBoard(try Scoreboard(mapping: scoreboard.memory.descriptor), block: 1)
@@ -24,7 +24,7 @@ import Testing
         _ count: Int, _ body: @escaping @Sendable (DeploymentBoard, Int) -> Result
     ) async throws -> [Result] {
         let boards = try (0..<count).map { block in
-            scoreboard.prepare(block)
+            scoreboard.prepare(block, slot: 0)
             return Sent(DeploymentBoard(try Scoreboard(mapping: scoreboard.memory.descriptor), block: block))
         }
         return await withTaskGroup(of: Result.self) { group in
@@ -203,7 +203,7 @@ import Testing
         #expect(board.inFlight(of: 0) == 3 && other.inFlight(of: 0) == 3)
         board.endAttempt(0)
         #expect(other.inFlight(of: 0) == 2)
-        scoreboard.prepare(1)
+        scoreboard.prepare(1, slot: 0)
         #expect(board.inFlight(of: 0) == 1 && board.inFlight(of: 3) == 0)
         // What ends after that was counted for its predecessor.
         other.endAttempt(0)

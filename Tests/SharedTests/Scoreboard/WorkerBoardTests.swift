@@ -8,7 +8,7 @@ import Testing
 
     init() throws {
         scoreboard = try Scoreboard()
-        scoreboard.prepare(3)
+        scoreboard.prepare(3, slot: 0)
         board = WorkerBoard(scoreboard, block: 3)
     }
 
@@ -80,14 +80,14 @@ import Testing
     @Test func aBlockIsEmptyForItsNextWorker() {
         _ = begin("lost")
         board.beat(Instant(nanoseconds: 1))
-        scoreboard.prepare(3)
+        scoreboard.prepare(3, slot: 0)
         #expect(scoreboard.requestsInFlight(of: 3).isEmpty)
         #expect(scoreboard.figures(of: 3) == WorkerFigures())
     }
 
     @Test func aWorkerAboveItsShareLeavesConnectionsToOthers() {
         let now = Instant(nanoseconds: 10_000_000_000)
-        scoreboard.prepare(4)
+        scoreboard.prepare(4, slot: 1)
         let other = WorkerBoard(scoreboard, block: 4)
         for one in [board, other] {
             one.setAccepting(true)
