@@ -92,6 +92,7 @@ package struct FallbackChain: Sendable {
 
     private var waiting: [Step] = []
     private var visited: [FallbackTable.Target] = []
+    private var visitedOwn: [Range<Int>] = []
     private var maximumDepth = 0
 
     package init() {}
@@ -100,6 +101,7 @@ package struct FallbackChain: Sendable {
     package mutating func begin(at first: FallbackTable.Target, maximumDepth: Int) {
         waiting.removeAll(keepingCapacity: true)
         visited.removeAll(keepingCapacity: true)
+        visitedOwn.removeAll(keepingCapacity: true)
         visited.append(first)
         self.maximumDepth = maximumDepth
     }
@@ -112,8 +114,13 @@ package struct FallbackChain: Sendable {
 
     package mutating func next() -> Step? {
         while let step = waiting.popLast() {
-            // With a client's own messages even the same group is another question.
-            if step.own == nil, visited.contains(where: { $0.isSame(as: step.target) }) { continue }
+            // With a client's own messages even the same group is another question; each is asked once all the same.
+            if let own = step.own {
+                if visitedOwn.contains(own) { continue }
+                visitedOwn.append(own)
+            } else if visited.contains(where: { $0.isSame(as: step.target) }) {
+                continue
+            }
             visited.append(step.target)
             return step
         }
