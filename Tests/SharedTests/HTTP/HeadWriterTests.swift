@@ -67,6 +67,26 @@ import Testing
         ] as [(Int64, String)])
     func formatsDates(_ seconds: Int64, _ text: String) {
         #expect(HTTPDate.format(seconds) == text)
+        #expect(HTTPDate.parse(text) == seconds)
+    }
+
+    @Test(arguments: [
+        "", "120", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 32 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:00 GMT", "Sun, 06 Nov 1994 08:49:61 GMT",
+        "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 08:49:37:00 GMT", "Sun, 06 Nov 1969 08:49:37 GMT",
+        "Sun, 06 Nov 10000 08:49:37 GMT", "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06  Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 -1:49:37 GMT", "Sun, 06 Nov 1994 ::  GMT",
+    ])
+    func whatIsNoDateIsNotRead(_ text: String) {
+        #expect(HTTPDate.parse(text) == nil)
+    }
+
+    @Test func everyDateIsReadAsItWasWritten() {
+        for seconds in stride(from: 0 as Int64, to: 12_622_780_800, by: 86_400 * 3 + 7919) {
+            #expect(HTTPDate.parse(HTTPDate.format(seconds)) == seconds)
+        }
     }
 
     /// 400 years, day by day: each is the day after the one before.
