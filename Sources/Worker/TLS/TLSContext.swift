@@ -82,9 +82,14 @@ internal import Shared
     }
 
     /// Keeps the session of a connection that is done with its tickets: TLS 1.3 sends them after the handshake.
-    func keepSession(of ssl: OpaquePointer, host: String) {
-        guard let session = unsafe SSL_get1_session(ssl) else { return }
-        guard unsafe SSL_SESSION_is_resumable(session) == 1 else { return unsafe SSL_SESSION_free(session) }
+    /// False when there is none to keep yet.
+    func keepSession(of ssl: OpaquePointer, host: String) -> Bool {
+        guard let session = unsafe SSL_get1_session(ssl) else { return false }
+        guard unsafe SSL_SESSION_is_resumable(session) == 1 else {
+            unsafe SSL_SESSION_free(session)
+            return false
+        }
         if let old = unsafe sessions.updateValue(session, forKey: host) { unsafe SSL_SESSION_free(old) }
+        return true
     }
 }

@@ -107,8 +107,8 @@ internal import Shared
 
     private func keepSession() {
         guard !hasKeptSession else { return }
-        hasKeptSession = true
-        unsafe context.keepSession(of: ssl, host: host)
+        // The first read may come before the tickets do.
+        hasKeptSession = unsafe context.keepSession(of: ssl, host: host)
     }
 
     /// A refused certificate says which check it failed.
