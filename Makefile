@@ -21,7 +21,7 @@ run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:P
 build: deps ## build the release executable, .build/release/tagway, with Swift's runtime inside
 	$(SWIFT) build -c release --product tagway -Xswiftc -static-stdlib
 
-test: deps ## build and run all tests
+test: deps test-programs ## build and run all tests
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
 
@@ -49,9 +49,11 @@ growth: build bench-tools ## measure cost as work grows, draw docs/img/growth.sv
 guard: build bench-tools ## instructions, allocations and system calls of a request against bench/instructions.json
 	python3 bench/guard.py $(GUARD_ARGS)
 
-.PHONY: bench growth guard bench-tools
-bench-tools:
-	@for tool in nginx:nginx-light valgrind:valgrind strace:strace openssl:openssl taskset:util-linux; do \
+.PHONY: bench growth guard bench-tools test-programs
+test-programs: TOOLS = openssl:openssl python3:python3
+bench-tools: TOOLS = nginx:nginx-light valgrind:valgrind strace:strace openssl:openssl taskset:util-linux
+bench-tools test-programs:
+	@for tool in $(TOOLS); do \
 		command -v $${tool%%:*} >/dev/null || [ -x /usr/sbin/$${tool%%:*} ] || missing="$$missing $${tool##*:}"; \
 	done; [ -z "$$missing" ] || $(MAKE) --no-print-directory install-packages PACKAGES="$$missing"
 

@@ -66,7 +66,7 @@ let package = Package(
         .testTarget(name: "SupervisorTests", dependencies: ["tagway", "Shared"], swiftSettings: strictTests),
         .testTarget(name: "LayeringTests", swiftSettings: strictTests),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "Shared"], exclude: ["SDK"],
+            name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "Shared"], exclude: ["SDK", "Python"],
             swiftSettings: strictTests),
         fuzz,
     ]

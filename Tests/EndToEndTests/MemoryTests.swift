@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+
+@testable import mock_upstream
+
+/// What a worker costs does not depend on how much it has served.
+@Suite struct MemoryTests {
+    @Test func tenThousandRequestsAddNoThreadAndNoMemory() throws {
+        let upstream = try MockUpstream()
+        defer { upstream.shutDown() }
+        let gateway = try SupervisedGateway(
+            """
+            tagway: {access_log: false}
+            general_settings: {master_key: \(PlainClient.key)}
+            model_list:
+              - model_name: up
+                litellm_params: {model: openai/m, api_key: sk-upstream, api_base: "http://127.0.0.1:\(upstream.port)/up/v1"}
+              - model_name: here
+                litellm_params: {model: openai/m, api_key: sk-upstream, mock_response: here}
+
+            """, workers: 1)
+        let worker = try #require(try gateway.workers().first)
+        let client = try PlainClient(port: gateway.port)
+        // One in ten goes upstream: it is this process that pays for those.
+        func ask(_ count: Int) throws {
+            for number in 0..<count {
+                let request = PlainClient.chat(number % 10 == 0 ? "up" : "here", stream: false)
+                try #require(try client.exchange(request).status == 200)
+            }
+        }
+        try ask(2000)
+        let before = try WorkerMemory(worker)
+        try ask(8000)
+        let after = try WorkerMemory(worker)
+        // An address needs no resolver, so that there is no thread but the loop's.
+        #expect(before.threads == 1 && after.threads == 1)
+        #expect(Double(after.resident) < 1.1 * Double(before.resident), "\(before) \(after)")
+        #expect(try gateway.workers() == [worker])
+    }
+
+    @Test func aNameAddsAtMostTheThreadOfTheResolver() throws {
+        let upstream = try MockUpstream()
+        defer { upstream.shutDown() }
+        let gateway = try SupervisedGateway(
+            """
+            tagway: {access_log: false}
+            general_settings: {master_key: \(PlainClient.key)}
+            model_list:
+              - model_name: up
+                litellm_params: {model: openai/m, api_key: sk-upstream, api_base: "http://localhost:\(upstream.port)/up/v1"}
+
+            """, workers: 1)
+        let client = try PlainClient(port: gateway.port)
+        for _ in 0..<20 { #expect(try client.exchange(PlainClient.chat("up")).status == 200) }
+        #expect(try WorkerMemory(try #require(try gateway.workers().first)).threads <= 2)
+    }
+}
