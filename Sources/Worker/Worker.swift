@@ -131,6 +131,7 @@ internal import Shared
         isReady = true
         listen()
         await send(.ready(generation: number))
+        CurrentProcess.forgetCode()
     }
 
     private func send(_ message: ControlMessage) async {
