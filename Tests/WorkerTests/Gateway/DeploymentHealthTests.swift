@@ -11,8 +11,8 @@ import Testing
     init() throws {
         scoreboard = try Scoreboard()
         scoreboard.usedDeployments = 2
-        scoreboard.prepare(0)
-        scoreboard.prepare(1)
+        scoreboard.prepare(0, slot: 0)
+        scoreboard.prepare(1, slot: 0)
     }
 
     private func workers(_ change: (inout Configuration) -> Void = { _ in }) -> (DeploymentHealth, DeploymentHealth) {
