@@ -58,6 +58,22 @@ package enum Balancer {
         _ figure: (Int32) -> Double
     ) -> Int32? {
         var lowest = Double.infinity
+        if buffer == 0 {
+            // One look at each is enough: those that were lowest so far are forgotten with each lower one.
+            var chosen: Int32?
+            var count: UInt64 = 0
+            for index in deployments {
+                let figure = figure(index)
+                if figure < lowest {
+                    lowest = figure
+                    count = 0
+                }
+                guard figure <= lowest else { continue }
+                count += 1
+                if random.next(upperBound: count) == 0 { chosen = index }
+            }
+            return chosen ?? anyOf(deployments, using: &random)
+        }
         for index in deployments { lowest = min(lowest, figure(index)) }
         let limit = lowest.isFinite ? lowest * (1 + buffer) : .infinity
         // One pass, each of those seen so far equally likely (reservoir sampling).

@@ -82,13 +82,13 @@ extension Exchange {
     }
 
     /// The event that ends a stream which cannot go on; a client tells by the missing `[DONE]` as well.
-    func appendErrorEvent(_ message: String) {
+    func appendErrorEvent(_ message: String, type: String) {
         gathered.append("data: " as StaticString)
         var object = JSONObject(in: gathered)
         object.key("error")
         var inner = JSONObject(in: gathered)
         inner.member("message", message)
-        inner.member("type", nil)
+        inner.member("type", type)
         inner.member("param", nil)
         inner.member("code", "500")
         inner.end()

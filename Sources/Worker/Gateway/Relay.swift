@@ -213,21 +213,24 @@ extension Exchange {
         // an upstream's bytes were cut into packets.
         guard client.response.hasStarted || events.hasContent else { return outcome }
         let message: String
+        let type: String
         switch outcome {
         case .gone:
             guard client.wasToldToFinish else { return .gone }
             message = GatewayError.draining.answer.message
+            type = GatewayError.draining.answer.type
             error = "cut"
         case .failed(let reason, let failure):
             if let deployment, let generation {
                 generation.health.failed(deployment, Admission(), failure, retryAfter: nil, at: EventLoop.shared.now)
             }
             message = reason.answer.message
-            error = reason.answer.type
+            type = reason.answer.type
+            error = type
         case .answered: return outcome
         }
         if !client.response.hasStarted { beginAnswer(client) }
-        appendErrorEvent(message)
+        appendErrorEvent(message, type: type)
         let sent: Void? = try? await client.response.finish(gathered.storage, gathered.readable)
         return sent == nil ? .gone : .answered
     }
