@@ -15,6 +15,17 @@ package enum File {
         }
     }
 
+    /// Up to `count` bytes from the beginning of a file.
+    package static func readBeginning(_ path: String, _ count: Int) -> Result<[UInt8], SystemError> {
+        let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }
+        guard number >= 0 else { return .failure(.last("open")) }
+        let file = FileDescriptor(owning: number)
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = unsafe Glibc.read(file.number, &bytes, count)
+        guard got >= 0 else { return .failure(.last("read")) }
+        return .success(Array(bytes[..<got]))
+    }
+
     /// What is left to read of an open descriptor, up to its end.
     package static func read(_ number: Int32, limit: Int) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []

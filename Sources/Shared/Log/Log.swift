@@ -55,6 +55,14 @@ package final class Log {
         write(line.storage, line.readable)
     }
 
+    /// Writes a finished line of another process.
+    package func pass(_ bytes: [UInt8]) {
+        line.removeAll()
+        line.append(bytes)
+        line.append(ASCII.lineFeed)
+        write(line.storage, line.readable)
+    }
+
     private func append(_ text: StaticString) {
         line.append(ASCII.quote)
         line.append(text)

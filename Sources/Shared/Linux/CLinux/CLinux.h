@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -118,4 +121,26 @@ __attribute__((swiftcall)) static void clinux_enqueue_global(void *job, void *or
 static inline void clinux_take_global_jobs(clinux_enqueue *enqueue) {
     *clinux_global_jobs() = enqueue;
     swift_task_enqueueGlobal_hook = (void *)clinux_enqueue_global;
+}
+
+/// Has a listening TCP socket leave new connections unanswered, while those under way are still completed; socket(7)
+/// SO_ATTACH_FILTER. The filter sees TCP headers: byte 13 holds the flags, 0x02 is SYN and 0x10 ACK.
+static inline int clinux_ignore_new_connections(int listener) {
+    struct sock_filter code[] = {
+        {BPF_LD | BPF_B | BPF_ABS, 0, 0, 13},
+        {BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x12},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0x02},
+        {BPF_RET | BPF_K, 0, 0, 0},
+        {BPF_RET | BPF_K, 0, 0, 0xFFFFFFFF},
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    return setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+/// Connections of a listening TCP socket that nobody has accepted yet; tcp(7) TCP_INFO. -1 when unknown.
+static inline int clinux_queue_length(int listener) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return -1;
+    return (int)info.tcpi_unacked;
 }
