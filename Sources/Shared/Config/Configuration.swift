@@ -5,6 +5,7 @@ package struct Configuration: Sendable, Equatable {
     package var general = GeneralSettings()
     package var tls = TLSSettings()
     package var process = ProcessSettings()
+    package var supervision = SupervisionSettings()
     /// Groups whose deployments were all left out at load, and why (file, line, reason).
     package var leftOut: [LeftOutGroup] = []
 

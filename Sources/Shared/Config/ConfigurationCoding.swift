@@ -23,6 +23,7 @@ extension Configuration {
             out.put(text)
         }
         process.encode(into: &out)
+        supervision.encode(into: &out)
         out.put(leftOut) { out, item in
             out.put(item.modelName)
             out.put(item.reason)
@@ -46,6 +47,7 @@ extension Configuration {
         default: throw CodingError()
         }
         process = try ProcessSettings(from: &input)
+        supervision = try SupervisionSettings(from: &input)
         leftOut = try input.array { (input) throws(CodingError) in
             LeftOutGroup(modelName: try input.string(), reason: try input.string())
         }
@@ -158,5 +160,27 @@ extension ProcessSettings {
         httpsProxy = try input.optionalString()
         httpProxy = try input.optionalString()
         noProxy = try input.optionalString()
+    }
+}
+
+extension SupervisionSettings {
+    fileprivate func encode(into out: inout ConfigurationEncoder) {
+        for number in [lameDuck, idleGrace, watchdogTimeout, probation, noWorkerExit, recycleAge] { out.put(number) }
+        out.put(maxWorkers)
+        out.put(recycleRequests)
+        out.put(recycleMemory)
+    }
+
+    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+        self.init()
+        lameDuck = try input.double()
+        idleGrace = try input.double()
+        watchdogTimeout = try input.double()
+        probation = try input.double()
+        noWorkerExit = try input.double()
+        recycleAge = try input.double()
+        maxWorkers = try input.optionalInt()
+        recycleRequests = try input.int()
+        recycleMemory = try input.int()
     }
 }

@@ -138,6 +138,7 @@ extension ConfigurationDecoder {
         seconds("connect_timeout", \.connectTimeout, &self)
         seconds("request_timeout", \.requestTimeout, &self)
         seconds("drain_timeout", \.drainTimeout, &self)
+        decodeSupervision(members)
         if let node = members["access_log"], let value = reader.bool(node, path("access_log")) {
             configuration.process.accessLog = value
         }
