@@ -17,6 +17,7 @@ struct ServeOptions: Equatable {
     /// Empty: 127.0.0.1.
     var hosts: [String] = []
     var port: UInt16 = 4000
+    var isPortGiven = false
     /// Nil: what the configuration says.
     var workers: WorkerCount?
     var isStrict = false
@@ -40,10 +41,47 @@ struct CheckOptions: Equatable {
 
 struct ControlOptions: Equatable {
     enum Action: String, CaseIterable {
-        case status, reload, stop
+        case status, workers, reload, drain, scale, stop, logLevel = "log-level", events, version
+
+        /// What has to follow it on the command line.
+        enum Operand: Equatable {
+            case none
+            case number(String, ClosedRange<Int>)
+            case word(String)
+        }
+
+        var operand: Operand {
+            switch self {
+            case .status, .workers, .reload, .stop, .events, .version: .none
+            case .drain: .number("SLOT", 0...1023)
+            case .scale: .number("N", 1...WorkerCount.most)
+            case .logLevel: .word("LEVEL")
+            }
+        }
+    }
+
+    /// What may be said to some of the actions.
+    struct Flags: OptionSet {
+        let rawValue: Int
+
+        static let dryRun = Flags(rawValue: 1)
+        static let force = Flags(rawValue: 2)
+        static let respawn = Flags(rawValue: 4)
+        static let now = Flags(rawValue: 8)
+        static let follow = Flags(rawValue: 16)
+        /// By `ctl` itself: the answer goes to a terminal.
+        static let colour = Flags(rawValue: 32)
+
+        static let names: [(name: String, flag: Flags, action: Action)] = [
+            ("dry-run", .dryRun, .reload), ("force", .force, .reload), ("respawn", .respawn, .reload),
+            ("now", .now, .stop), ("follow", .follow, .events),
+        ]
     }
 
     var action = Action.status
+    var flags: Flags = []
+    var number: Int?
+    var word: String?
     /// Whether to wait for the result and answer it as the exit status.
     var waits = false
     var isJSON = false
@@ -94,7 +132,9 @@ extension Command {
             switch name {
             case "--config", "-c": options.config = try flags.value(.serve)
             case "--host": options.hosts += try flags.value(.serve).split(separator: ",").map(String.init)
-            case "--port", "-p": options.port = try flags.port(.serve)
+            case "--port", "-p":
+                options.port = try flags.port(.serve)
+                options.isPortGiven = true
             case "--workers", "--num_workers": options.workers = try flags.workers(.serve)
             case "--strict-config": options.isStrict = true
             case "--env-file": options.environmentFile = try flags.value(.serve)
@@ -131,9 +171,11 @@ extension Command {
     }
 
     private static func control(_ flags: inout Flags) throws(UsageError) -> Command {
-        let known = ["--wait", "--json", "--port", "--run-dir", "--help"]
+        let known =
+            ["--wait", "--json", "--port", "--run-dir", "--help"] + ControlOptions.Flags.names.map { "--\($0.name)" }
         var options = ControlOptions()
         var action: ControlOptions.Action?
+        var operand: String?
         while let name = flags.next() {
             switch name {
             case "--wait": options.waits = true
@@ -142,7 +184,15 @@ extension Command {
             case "--run-dir": options.runDirectory = try flags.value(.control)
             case "--help", "-h": return .help(.control)
             default:
-                guard !name.hasPrefix("-"), action == nil else { throw unknown(name, known, .control) }
+                if let flag = ControlOptions.Flags.names.first(where: { "--\($0.name)" == name }) {
+                    options.flags.insert(flag.flag)
+                    break
+                }
+                guard !name.hasPrefix("-"), operand == nil else { throw unknown(name, known, .control) }
+                guard action == nil else {
+                    operand = name
+                    break
+                }
                 guard let known = ControlOptions.Action(rawValue: name) else {
                     let nearest = NearestWord.of(name, among: ControlOptions.Action.allCases.map(\.rawValue))
                     throw UsageError(
@@ -154,10 +204,40 @@ extension Command {
             try flags.expectUsed(.control)
         }
         guard let action else {
-            throw UsageError(message: "ctl needs an action: status, reload or stop", topic: .control)
+            let names = ControlOptions.Action.allCases.map(\.rawValue).joined(separator: ", ")
+            throw UsageError(message: "ctl needs an action: \(names)", topic: .control)
         }
         options.action = action
+        for flag in ControlOptions.Flags.names where options.flags.contains(flag.flag) && flag.action != action {
+            throw UsageError(message: "--\(flag.name) belongs to `ctl \(flag.action.rawValue)`", topic: .control)
+        }
+        try take(operand, for: action, into: &options)
         return .control(options)
+    }
+
+    private static func take(
+        _ operand: String?, for action: ControlOptions.Action, into options: inout ControlOptions
+    ) throws(UsageError) {
+        switch action.operand {
+        case .none:
+            if let operand { throw UsageError(message: "unexpected argument \(operand)", topic: .control) }
+        case .number(let name, let range):
+            guard let number = operand.flatMap({ Int($0) }), range.contains(number) else {
+                throw UsageError(
+                    message: "ctl \(action.rawValue) needs \(name), a whole number from \(range.lowerBound) to "
+                        + "\(range.upperBound)", topic: .control)
+            }
+            options.number = number
+        case .word(let name):
+            guard let operand else {
+                throw UsageError(message: "ctl \(action.rawValue) needs \(name)", topic: .control)
+            }
+            guard Log.Level(name: operand) != nil else {
+                throw UsageError(
+                    message: "unknown level \(operand)", hint: "debug, info, warn or error", topic: .control)
+            }
+            options.word = operand
+        }
     }
 
     private static func worker(_ flags: inout Flags) throws(UsageError) -> WorkerMain.Arguments {

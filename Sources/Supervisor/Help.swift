@@ -23,7 +23,7 @@ enum Help {
 
           serve     serve a configuration: one supervisor, one worker per processor
           check     say everything that is wrong with a configuration
-          ctl       ask a running supervisor: status, reload, stop
+          ctl       ask a running supervisor: status, reload, scale, stop and more
           version   print the version
           help      print this, or `tagway help <command>`
 
@@ -69,9 +69,19 @@ enum Help {
     private static let control = """
         usage: tagway ctl <action> [options]
 
-          status           state, generation and workers of the supervisor
+          status           state, generation, workers and last deaths of the supervisor
+          workers          the workers alone
           reload           read the configuration again
+            --dry-run        only say what would change
+            --force          though nothing changed, or workers crashed with it
+            --respawn        and replace every worker, one after the other
+          drain SLOT       replace the worker of a slot, and let it finish
+          scale N          have N workers until the next reload that says otherwise
           stop             end when all requests have ended
+            --now            end at once
+          log-level LEVEL  debug, info, warn or error, until the next start
+          events           the last events; with --follow also those to come
+          version          of the supervisor, which may not be this one's
 
               --wait       until the reload or the stop is done; its result is the exit status
               --json       print the answer as JSON

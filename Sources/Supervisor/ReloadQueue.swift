@@ -1,12 +1,27 @@
 internal import Shared
 
+/// What a reload is asked for beyond reading the files.
+struct ReloadWishes: OptionSet {
+    let rawValue: Int
+
+    /// Though nothing has changed, and though workers crashed with it.
+    static let force = ReloadWishes(rawValue: 1)
+    /// Replace every worker afterwards, one after the other.
+    static let respawn = ReloadWishes(rawValue: 2)
+    /// Not the files: the configuration that was in force before.
+    static let former = ReloadWishes(rawValue: 4)
+}
+
 /// One reload at a time, and at most one that waits: it reads the files when its turn comes, so it stands for all
 /// who asked meanwhile. Pure but for the clock that it is made with.
 struct ReloadQueue {
     struct Reload {
         let id: Int
         let triggers: [String]
+        let wishes: ReloadWishes
         let begun: Instant
+        /// How long reading and checking the files took.
+        var validation = TimeSpan(nanoseconds: 0)
         /// What the workers were asked to take.
         var offer: (configuration: Configuration, encoded: [UInt8])?
     }
@@ -16,6 +31,7 @@ struct ReloadQueue {
     private(set) var failures = 0
     private(set) var successes = 0
     private var waiting: [String] = []
+    private var wishes: ReloadWishes = []
     private var nextID = 1
     private let clock: () -> Instant
 
@@ -24,8 +40,9 @@ struct ReloadQueue {
     }
 
     /// The number of the reload that will answer, and whether it is to begin now.
-    mutating func ask(_ trigger: String) -> (id: Int, begins: Bool) {
+    mutating func ask(_ trigger: String, _ wishes: ReloadWishes = []) -> (id: Int, begins: Bool) {
         waiting.append(trigger)
+        self.wishes.formUnion(wishes)
         guard current == nil else { return (nextID, false) }
         beginNext()
         return (nextID - 1, true)
@@ -35,9 +52,14 @@ struct ReloadQueue {
         guard !waiting.isEmpty else { return }
         var triggers: [String] = []
         for trigger in waiting where !triggers.contains(trigger) { triggers.append(trigger) }
-        current = Reload(id: nextID, triggers: triggers, begun: clock(), offer: nil)
+        current = Reload(id: nextID, triggers: triggers, wishes: wishes, begun: clock(), offer: nil)
         waiting = []
+        wishes = []
         nextID += 1
+    }
+
+    mutating func validated(in time: TimeSpan) {
+        current?.validation = time
     }
 
     mutating func offered(_ configuration: Configuration, encoded: [UInt8]) {
@@ -49,8 +71,8 @@ struct ReloadQueue {
         guard let reload = current else { return nil }
         let finished = FinishedReload(
             id: reload.id, triggers: reload.triggers, result: result, generation: generation,
-            took: clock() - reload.begun)
-        if finished.failure == nil { successes += 1 } else { failures += 1 }
+            validation: reload.validation, took: clock() - reload.begun)
+        if finished.isGood { successes += 1 } else { failures += 1 }
         current = nil
         last = finished
         beginNext()
@@ -61,16 +83,19 @@ struct ReloadQueue {
 enum ReloadResult: Equatable {
     case done(ModelDifference, Fleet.ReloadOutcome)
     case unchanged
+    /// The configuration before it is in force again, for workers crashed with it.
+    case rolledBack(ModelDifference, Fleet.ReloadOutcome)
     /// Every reason; nothing has changed.
     case failed([String])
 
-    static let names = ["ok", "unchanged", "failed"]
+    static let names = ["ok", "unchanged", "failed", "rolled-back"]
 
     var name: String {
         switch self {
         case .done: "ok"
         case .unchanged: "unchanged"
         case .failed: "failed"
+        case .rolledBack: "rolled-back"
         }
     }
 }
@@ -81,7 +106,16 @@ struct FinishedReload: Equatable {
     let result: ReloadResult
     /// In force now.
     let generation: UInt64
+    var validation = TimeSpan(nanoseconds: 0)
     let took: TimeSpan
+
+    /// Whether the files are what is in force.
+    var isGood: Bool {
+        switch result {
+        case .done, .unchanged: true
+        case .failed, .rolledBack: false
+        }
+    }
 
     /// The first reason of a failure.
     var failure: String? {
@@ -94,13 +128,7 @@ struct FinishedReload: Equatable {
         return reasons
     }
 
-    var name: String {
-        switch result {
-        case .done: "ok"
-        case .unchanged: "unchanged"
-        case .failed: "failed"
-        }
-    }
+    var name: String { result.name }
 }
 
 /// Which model groups a reload has added, removed or changed. Pure.
@@ -111,11 +139,29 @@ struct ModelDifference: Equatable {
 
     init() {}
 
+    /// A line for each kind of change.
+    var lines: [String] {
+        [("added", added), ("removed", removed), ("changed", changed)].filter { !$0.1.isEmpty }
+            .map { "\($0.0): \($0.1.joined(separator: ", "))" }
+    }
+
     init(from old: Configuration, to new: Configuration) {
         let before = Dictionary(grouping: old.deployments, by: \.modelName)
         let after = Dictionary(grouping: new.deployments, by: \.modelName)
         added = after.keys.filter { before[$0] == nil }.sorted()
         removed = before.keys.filter { after[$0] == nil }.sorted()
         changed = after.keys.filter { before[$0] != nil && before[$0] != after[$0] }.sorted()
+    }
+}
+
+extension Configuration {
+    /// The sections beside the model list in which another one differs.
+    func changedSections(_ other: Configuration) -> [String] {
+        var names: [String] = []
+        if router != other.router { names.append("router_settings") }
+        if general != other.general { names.append("general_settings") }
+        if tls != other.tls { names.append("litellm_settings") }
+        if process != other.process || supervision != other.supervision { names.append("tagway") }
+        return names
     }
 }

@@ -4,8 +4,8 @@ internal import Shared
 extension Supervisor {
     /// Reads the configuration again, now or after the reload under way: requests that come meanwhile are one.
     @discardableResult
-    func reload(_ trigger: String, for client: Int? = nil) -> Int {
-        let (id, begins) = reloads.ask(trigger)
+    func reload(_ trigger: String, _ wishes: ReloadWishes = [], for client: Int? = nil) -> Int {
+        let (id, begins) = reloads.ask(trigger, wishes)
         if let client { waitingForReload.append((client, id)) }
         if begins { beginReload() }
         return id
@@ -15,43 +15,83 @@ extension Supervisor {
         guard let reload = reloads.current else { return }
         log.reloadBegun(reload)
         manager.reloading(now: Clock.now())
+        if reload.wishes.contains(.former), let former { return offer(former.configuration, former.encoded) }
+        let begun = Clock.now()
         let loaded = source.load()
         watch.note(loaded.files, isComplete: loaded.decoded.isAcceptable(strict: source.isStrict))
-        let (verdict, warnings) = ConfigurationVerdict.judge(
-            loaded, .reload(encoded), isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots,
-            reused: scoreboard.clearDeployment)
+        looked = loaded.files
+        let (verdict, warnings) = judge(
+            loaded, isForced: reload.wishes.contains(.force), &slots, reused: scoreboard.clearDeployment)
         scoreboard.usedDeployments = slots.used
+        reloads.validated(in: Clock.now() - begun)
         switch verdict {
-        case .unchanged: finishReload(.unchanged)
+        case .unchanged:
+            finishReload(.unchanged)
+            if reload.wishes.contains(.respawn) { respawnAll() }
         case .refused(let reasons):
             log.problems(loaded.decoded.problems)
             finishReload(.failed(reasons))
         case .candidate(let configuration, let encoded):
             log.problems(loaded.decoded.problems)
             log.problems(warnings)
-            do throws(SystemError) {
-                lastGeneration += 1
-                files[lastGeneration] = try SealedBytes.make(named: "generation-\(lastGeneration)", encoded)
-                reloads.offered(configuration, encoded: encoded)
-                handle(.reload(generation: lastGeneration))
-            } catch {
-                finishReload(.failed([error.description]))
-            }
+            offer(configuration, encoded)
+        }
+    }
+
+    /// What would become of the files as they are now.
+    private func judge(
+        _ loaded: ConfigurationSource.Loaded, isForced: Bool, _ slots: inout DeploymentSlots,
+        reused: (Int) -> Void = { _ in }
+    ) -> (verdict: ConfigurationVerdict, warnings: [Problem]) {
+        let occasion = isForced ? ConfigurationVerdict.Occasion.reload([]) : .reload(encoded)
+        let (verdict, warnings) = ConfigurationVerdict.judge(
+            loaded, occasion, isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots, reused: reused)
+        if !isForced, case .candidate(_, let encoded) = verdict, encoded == condemned {
+            let reason = "workers crashed with this configuration; change it, or use `tagway ctl reload --force`"
+            return (.refused([reason]), warnings)
+        }
+        return (verdict, warnings)
+    }
+
+    private func offer(_ configuration: Configuration, _ encoded: [UInt8]) {
+        do throws(SystemError) {
+            lastGeneration += 1
+            files[lastGeneration] = try SealedBytes.make(named: "generation-\(lastGeneration)", encoded)
+            reloads.offered(configuration, encoded: encoded)
+            handle(.reload(generation: lastGeneration))
+        } catch {
+            finishReload(.failed([error.description]))
         }
     }
 
     func reloaded(_ outcome: Fleet.ReloadOutcome) {
         if let refusal = outcome.refusal { return finishReload(.failed([refusal])) }
-        if let offer = reloads.current?.offer {
-            let difference = ModelDifference(from: self.configuration, to: offer.configuration)
-            configuration = offer.configuration
-            encoded = offer.encoded
-            slots.release(except: configuration)
-            fleet.timing.drain = .seconds(configuration.process.drainTimeout)
-            finishReload(.done(difference, outcome))
-            adjustWatch()
-            if options.workers == nil { handle(.resize(wantedWorkers)) }
+        guard let reload = reloads.current, let offer = reload.offer else { return }
+        let difference = ModelDifference(from: self.configuration, to: offer.configuration)
+        let isRollback = reload.wishes.contains(.former)
+        if isRollback {
+            condemned = encoded
+            former = nil
+        } else {
+            former = (self.configuration, encoded)
+            condemned = nil
+            probation.committed(length: .seconds(offer.configuration.supervision.probation), now: Clock.now())
         }
+        configuration = offer.configuration
+        encoded = offer.encoded
+        slots.release(except: configuration)
+        applyTiming()
+        finishReload(isRollback ? .rolledBack(difference, outcome) : .done(difference, outcome))
+        adjustWatch()
+        if options.workers == nil {
+            resizeTrigger = "reload"
+            handle(.resize(wantedWorkers))
+        }
+        if reload.wishes.contains(.respawn) { respawnAll() }
+    }
+
+    private func respawnAll() {
+        handle(.renew(Array(0..<fleet.size), .replaced, reason: "reload --respawn"))
     }
 
     func finishReload(_ result: ReloadResult) {
@@ -59,6 +99,7 @@ extension Supervisor {
         guard let finished = reloads.finish(result, generation: fleet.generation) else { return }
         log.reloaded(finished)
         metrics.count(result, atSeconds: Int(Clock.unixMilliseconds() / 1000))
+        setDrift(!finished.isGood)
         publishMetrics()
         for waiting in waitingForReload where waiting.reload <= finished.id {
             control.answer(waiting.client, finished.answer)
@@ -68,5 +109,51 @@ extension Supervisor {
             manager.ready(finished.failure.map { "reload failed: \($0); still \(status)" } ?? status)
         }
         if reloads.current != nil { beginReload() }
+    }
+
+    // MARK: A configuration that kills
+
+    /// A worker has crashed: perhaps it is the configuration's fault.
+    func blameConfiguration(slot: Int) {
+        guard probation.crashed(slot: slot, now: Clock.now()), former != nil else { return }
+        log.rollingBack(generation: fleet.generation)
+        reload("crashes", .former)
+    }
+
+    // MARK: The difference between the files and what is in force
+
+    /// What a reload would do now, for `reload --dry-run`.
+    func rehearseReload() -> ControlAnswer {
+        let loaded = source.load()
+        var slots = slots
+        let (verdict, warnings) = judge(loaded, isForced: false, &slots)
+        let said = warnings.map { "\($0)\n" }.joined()
+        switch verdict {
+        case .unchanged: return ControlAnswer(text: said + "nothing would change\n")
+        case .refused(let reasons):
+            return ControlAnswer(exit: ExitCode.refused, text: reasons.map { $0 + "\n" }.joined())
+        case .candidate(let candidate, _):
+            let difference = ModelDifference(from: configuration, to: candidate)
+            let lines = difference.lines + configuration.changedSections(candidate).map { "changed section: \($0)" }
+            return ControlAnswer(text: said + lines.map { $0 + "\n" }.joined())
+        }
+    }
+
+    /// Every half minute: the files are read again only when one of them looks different.
+    func checkDrift() {
+        guard !fleet.isStopping, reloads.current == nil else { return }
+        guard looked.contains(where: { source.state(of: $0.key) != $0.value }) else { return }
+        let loaded = source.load()
+        looked = loaded.files
+        var slots = slots
+        switch judge(loaded, isForced: false, &slots).verdict {
+        case .unchanged: setDrift(false)
+        case .refused, .candidate: setDrift(true)
+        }
+    }
+
+    private func setDrift(_ differs: Bool) {
+        if differs, !hasDrifted { log.drifted(source.path) }
+        hasDrifted = differs
     }
 }

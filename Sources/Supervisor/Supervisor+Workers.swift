@@ -19,6 +19,14 @@ extension Supervisor {
         }
     }
 
+    /// What a worker has written to standard error goes on to ours, line by line.
+    func readErrors(_ id: Int) {
+        guard let process = processes[id] else { return }
+        let (lines, isEnd) = process.readErrors(&room)
+        for line in lines { log.output(line, process) }
+        if isEnd { epoll.remove(process.errors.number) }
+    }
+
     /// Collects every child that ended: one signal may stand for several. Children that are not ours are orphans,
     /// which process 1 inherits.
     func reap() {
@@ -27,20 +35,33 @@ extension Supervisor {
             // Its last words come first.
             read(worker.id)
             epoll.remove(worker.channel.number)
-            // What it cut itself it has counted; what it could not count is still on the scoreboard.
-            var lost = scoreboard.figures(of: worker.block).cut
-            if status != .code(ExitCode.done), status != .code(ExitCode.cut) {
-                let requests = scoreboard.requestsInFlight(of: worker.block).filter { $0.phase != .flushed }
-                lost = max(lost, requests.count)
-                metrics.lostRequests += requests.count
-                log.lost(requests, worker, now: Clock.now())
-            }
-            processes[worker.id] = nil
-            scoreboard.clearAttempts(of: worker.block)
-            scoreboard.retire(worker.block)
-            freeBlocks.append(worker.block)
-            handle(.exited(worker.id, status, lost: lost))
+            bury(worker, status)
         }
+    }
+
+    private func bury(_ worker: WorkerProcess, _ status: ExitStatus) {
+        readErrors(worker.id)
+        for line in worker.output.finish() { log.output(line, worker) }
+        epoll.remove(worker.errors.number)
+        let now = Clock.now()
+        let figures = scoreboard.figures(of: worker.block)
+        // What it cut itself it has counted and named; what it could not is still on the scoreboard.
+        var lost = figures.cut
+        if status != .code(ExitCode.done), status != .code(ExitCode.cut), lost == 0 {
+            let requests = scoreboard.requestsInFlight(of: worker.block).filter { $0.phase != .flushed }
+            lost = requests.count
+            metrics.lostRequests += requests.count
+            log.lost(requests, worker, now: now)
+        }
+        processes[worker.id] = nil
+        scoreboard.clearAttempts(of: worker.block)
+        scoreboard.retire(worker.block)
+        freeBlocks.append(worker.block)
+        grave = Grave(
+            process: worker.child.id, output: worker.output.kept, connections: figures.connections,
+            outOfMemory: memoryKills.newKills())
+        handle(.exited(worker.id, status, lost: lost))
+        grave = nil
     }
 
     func spawn(_ id: Int, slot: Int, incarnation: Int) {
@@ -54,8 +75,9 @@ extension Supervisor {
                 listeners: listeners.listeners.map(\.socket), scoreboard: scoreboard.memory.descriptor,
                 environment: WorkerProcess.environment(from: environment), now: Clock.now())
             processes[id] = process
-            log.spawned(process)
-            try epoll.add(process.channel.number, .readable, token: Token.worker + UInt64(id))
+            log.spawned(process, generation: fleet.generation)
+            try watch(process)
+            if log.log.level != .info { _ = process.channel.send(.logLevel(log.log.level)) }
         } catch {
             if let process = processes.removeValue(forKey: id) { process.child.send(.kill) }
             scoreboard.retire(block)
@@ -63,6 +85,13 @@ extension Supervisor {
             handle(.couldNotSpawn(id, error.description))
         }
     }
+
+    func watch(_ process: WorkerProcess) throws(SystemError) {
+        try epoll.add(process.channel.number, .readable, token: Token.worker + UInt64(process.id))
+        try epoll.add(process.errors.number, .readable, token: Token.errors + UInt64(process.id))
+    }
+
+    // MARK: What the fleet decides
 
     /// Tells the fleet, and performs what it decides. What performing brings about comes after.
     func handle(_ event: Fleet.Event) {
@@ -75,7 +104,7 @@ extension Supervisor {
         isPerforming = false
     }
 
-    func perform(_ action: Fleet.Action) {
+    private func perform(_ action: Fleet.Action) {
         switch action {
         case .spawn(let id, let slot, let incarnation): spawn(id, slot: slot, incarnation: incarnation)
         case .send(let id, let message):
@@ -90,27 +119,74 @@ extension Supervisor {
         }
     }
 
-    func tell(_ news: Fleet.News) {
-        log.tell(news, processes, generation: fleet.generation)
-        if case .workerExited(let worker, _, false, _, _) = news { metrics.deaths[worker.slot, default: 0] += 1 }
-        defer { publishMetrics() }
+    private func tell(_ news: Fleet.News) {
         switch news {
-        case .ready: manager.ready(status)
-        case .workerReady, .workerExited, .crashLoop, .resized:
-            if fleet.hasStarted, !fleet.isStopping { manager.status(status) }
+        case .workerReady(let id, let took):
+            log.ready(processes[id], took: took, generation: fleet.generation)
+            tellManager()
+        case .ready(let took):
+            log.ready(workers: fleet.size, took: took, generation: fleet.generation)
+            manager.ready(status)
+        case .workerExited(let departure): departed(departure)
+        case .crashLoop(let slot, let deaths):
+            log.crashLoop(slot: slot, deaths: deaths)
+            tellManager()
+        case .workerHung(let id, let silence):
+            guard let process = processes[id] else { return }
+            log.hung(
+                process, silence: silence, figures: scoreboard.figures(of: process.block),
+                requests: scoreboard.requestsInFlight(of: process.block), now: Clock.now())
+        case .draining(let worker):
+            guard let process = processes[worker.id] else { return }
+            log.draining(
+                worker, figures: scoreboard.figures(of: process.block), deadline: worker.killAt - Clock.now())
         case .reloaded(let outcome): reloaded(outcome)
-        case .cannotStart: break
+        case .resized(let from, let to):
+            log.scaled(from: from, to: to, trigger: resizeTrigger)
+            tellManager()
+        case .renewed(let count): log.renewed(count)
+        case .renewalFailed(let reason): log.renewalFailed(reason)
+        case .cannotStart(let reason): log.cannotStart(reason)
+        case .gaveUp(let reason): log.gaveUp(reason)
         }
+        publishMetrics()
     }
 
-    func publishMetrics() {
-        var now = SupervisorMetrics.Now(generation: fleet.generation, isDegraded: fleet.isDegraded)
-        for worker in fleet.workers.values { now.states[worker.phase, default: 0] += 1 }
-        scoreboard.publish(metrics.text(now))
+    private func departed(_ departure: Departure) {
+        let worker = departure.worker
+        let grave = grave ?? Grave()
+        let now = Clock.now()
+        metrics.restarts[SupervisorMetrics.Restart(slot: worker.slot, kind: departure.kind), default: 0] += 1
+        log.exited(departure, grave, uptime: now - worker.startedAt)
+        if !departure.isExpected {
+            deaths.add(
+                DeathLog.Death(
+                    atMilliseconds: Clock.unixMilliseconds(), slot: worker.slot, incarnation: worker.incarnation,
+                    process: grave.process, kind: departure.kind, reason: departure.reason,
+                    uptime: now - worker.startedAt, generation: worker.generation, lost: departure.lost,
+                    output: grave.output))
+            if fleet.hasStarted, !fleet.isStopping { blameConfiguration(slot: worker.slot) }
+        }
+        tellManager()
+    }
+
+    private func tellManager() {
+        if fleet.hasStarted, !fleet.isStopping { manager.status(status) }
     }
 
     var status: String {
         let text = "\(fleet.readyCount)/\(fleet.size) workers, generation \(fleet.generation)"
-        return fleet.isDegraded ? "degraded: \(text)" : text
+        guard fleet.isDegraded else { return text }
+        let failing = (0..<fleet.size).filter { fleet.isFailing($0) }.map(String.init).joined(separator: ", ")
+        return "degraded: slot \(failing) failing, \(text)"
     }
+}
+
+/// What is left of a worker when it is buried, beside what the fleet knows.
+struct Grave {
+    var process: Int32 = 0
+    var output: [String] = []
+    var connections = 0
+    /// Whether the kernel has killed somebody for memory since the last death.
+    var outOfMemory = false
 }

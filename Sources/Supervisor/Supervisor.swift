@@ -37,8 +37,30 @@ final class Supervisor {
     var stopBegun: Instant?
     var nextProgress = Instant.never
     var nextSignOfLife = Instant.never
+    var nextTick = Instant.never
+    var ticks = 0
     var exitCode: Int32?
     var metrics = SupervisorMetrics(lastReloadSeconds: Int(Clock.unixMilliseconds() / 1000))
+    var deaths = DeathLog()
+    var watchdog = Watchdog()
+    var memoryKills = MemoryKills()
+    /// Workers of which it was said that they hold many generations.
+    var heldGenerations: Set<Int> = []
+    var knownOverflows: Int?
+    /// The files are not what is in force.
+    var hasDrifted = false
+    /// Every file as it was when the configuration was last read, for whatever reason.
+    var looked: [String: ConfigurationSource.FileState] = [:]
+    /// What was in force before, and what must not come into force again by itself.
+    var former: (configuration: Configuration, encoded: [UInt8])?
+    var condemned: [UInt8]?
+    var probation = Probation()
+    /// Who asked for another number of workers.
+    var resizeTrigger = ""
+    /// Of the worker that is being buried.
+    var grave: Grave?
+    /// For what workers write to standard error.
+    var room = [UInt8](repeating: 0, count: 16 << 10)
 
     struct StartFailure: Error {
         let code: Int32
@@ -56,6 +78,7 @@ final class Supervisor {
         static let watch: UInt64 = 2
         /// And the number of a worker, or of a client of the control socket.
         static let worker: UInt64 = 1 << 32
+        static let errors: UInt64 = 1 << 40
         static let client: UInt64 = 1 << 48
     }
 
@@ -91,18 +114,29 @@ final class Supervisor {
         manager = ServiceManager(environment: environment)
         source = ConfigurationSource(
             path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict)
-        let addresses = try Self.addresses(options)
+        let announced = InheritedSockets.announced(environment, process: CurrentProcess.id)
+        var inherited: [ListenerSet.Listener] = []
+        do throws(ListenerSet.BindError) {
+            inherited = try InheritedSockets.take(announced)
+        } catch {
+            throw StartFailure(ExitCode.unavailable, error.message)
+        }
+        // Whoever opened sockets for us, and said nothing else, has said where to listen.
+        let addresses =
+            inherited.isEmpty || options.isPortGiven || !options.hosts.isEmpty
+            ? try Self.addresses(options) : [inherited.map(\.address)]
         isLoopback = addresses.joined().allSatisfy(\.isLoopback)
         // A port that the kernel picks cannot be anybody else's.
         var directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
         let loaded = source.load()
         watch.note(loaded.files, isComplete: true)
+        looked = loaded.files
         var slots = DeploymentSlots()
         (configuration, encoded) = try Self.firstConfiguration(loaded, source, isLoopback: isLoopback, &slots, log)
         scoreboard.usedDeployments = slots.used
         self.slots = slots
         do throws(ListenerSet.BindError) {
-            listeners = try ListenerSet(binding: addresses)
+            listeners = try ListenerSet(binding: addresses, inherited: inherited)
         } catch {
             throw StartFailure(error.exitCode, error.message)
         }
@@ -130,10 +164,14 @@ final class Supervisor {
     // MARK: The loop
 
     func loop() -> Int32 {
-        log.start(version: Main.version, config: source.path, workers: wantedWorkers)
+        log.start(
+            config: source.path, hash: configuration.fingerprint, workers: wantedWorkers,
+            listeners: listeners.listeners.map { "\($0.address)" })
         log.listening(listeners, smallerBacklog: ListenerSet.smallerBacklog())
+        log.tail.send = { [control] in control.push($0, $1) }
         if manager.watchdogInterval != nil { nextSignOfLife = startedAt }
-        fleet.timing.drain = .seconds(configuration.process.drainTimeout)
+        nextTick = startedAt
+        applyTiming()
         handle(.start(workers: wantedWorkers, generation: 1))
         adjustWatch()
         while exitCode == nil {
@@ -145,6 +183,7 @@ final class Supervisor {
                 case Token.control: acceptControl()
                 case Token.watch: watch.readEvents(now: Clock.now())
                 case Token.client...: readControl(Int(token - Token.client))
+                case Token.errors...: readErrors(Int(token - Token.errors))
                 default: read(Int(token - Token.worker))
                 }
             }
@@ -161,7 +200,7 @@ final class Supervisor {
     }
 
     func waitingTime() -> Int32 {
-        var deadline = min(fleet.nextDeadline, nextProgress, nextSignOfLife)
+        var deadline = min(fleet.nextDeadline, nextProgress, nextSignOfLife, nextTick)
         if control.hasClients { deadline = min(deadline, Clock.now() + .seconds(1)) }
         // A look waits for the reload under way, whose end is an event of its own.
         if !fleet.isStopping, reloads.current == nil { deadline = min(deadline, watch.nextDeadline) }
@@ -169,24 +208,6 @@ final class Supervisor {
         let wait = deadline - Clock.now()
         // Rounded up: waking before the deadline would only mean waiting again.
         return Int32(clamping: min(60_000, max(0, wait.nanoseconds / 1_000_000 + 1)))
-    }
-
-    func keepHouse() {
-        let now = Clock.now()
-        if control.hasClients { control.closeIdle(now: now) }
-        lookAtFiles()
-        if nextSignOfLife <= now, let interval = manager.watchdogInterval {
-            nextSignOfLife = now + interval
-            manager.alive()
-        }
-        if nextProgress <= now {
-            nextProgress = now + .seconds(5)
-            let figures = processes.values.map { scoreboard.figures(of: $0.block) }
-            let left = figures.reduce(0) { $0 + $1.connections }
-            let inFlight = figures.reduce(0) { $0 + $1.inFlight }
-            log.draining(workers: processes.count, connections: left, inFlight: inFlight)
-            manager.extend(.seconds(15), "draining, \(inFlight) requests in flight")
-        }
     }
 
     func readSignals() {
@@ -205,13 +226,31 @@ final class Supervisor {
                 handle(.stopNow)
             case .ttyInput:
                 log.signal(record)
-                handle(.resize(min(WorkerCount.most, fleet.size + 1)))
+                resize(fleet.size + 1, record.signal.name)
             case .ttyOutput:
                 log.signal(record)
-                handle(.resize(max(1, fleet.size - 1)))
+                resize(fleet.size - 1, record.signal.name)
             case .user1, .user2, .windowChange, .abort, .kill, .pipe, .alarm: break
             }
         }
+    }
+
+    /// From now on the configuration in force says how long things may take.
+    func applyTiming() {
+        let settings = configuration.supervision
+        fleet.timing.drain = .seconds(configuration.process.drainTimeout)
+        fleet.timing.lameDuck = .seconds(settings.lameDuck)
+        fleet.timing.noWorker = settings.noWorkerExit > 0 ? .seconds(settings.noWorkerExit) : nil
+    }
+
+    /// The most workers that signals and commands can ask for.
+    var mostWorkers: Int {
+        min(WorkerCount.most, configuration.supervision.maxWorkers ?? 4 * CurrentProcess.usableProcessors)
+    }
+
+    func resize(_ count: Int, _ trigger: String) {
+        resizeTrigger = trigger
+        handle(.resize(max(1, min(count, max(mostWorkers, fleet.size)))))
     }
 
     func stop(_ reason: String) {

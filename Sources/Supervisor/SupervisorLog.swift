@@ -3,15 +3,28 @@ internal import Shared
 /// The supervisor's events, one JSON line each on standard error. What happened is decided elsewhere; here is how it
 /// is said.
 final class SupervisorLog {
-    private let log = Log()
+    let log: Log
+    let tail = EventTail()
+
+    init() {
+        let tail = tail
+        log = Log { bytes, range in
+            StandardStream.error.write(bytes, range)
+            tail.add(Array(bytes[range]))
+        }
+    }
 
     // MARK: Start
 
-    func start(version: String, config: String, workers: Int) {
+    func start(config: String, hash: String, workers: Int, listeners: [String]) {
         log.event(.info, "start") { fields in
-            fields.member("version", version)
+            fields.member("version", Main.version)
+            fields.member("build", BuildID.own)
+            fields.member("args", Array(CommandLine.arguments.dropFirst()))
             fields.member("config", config)
+            fields.member("config_hash", hash)
             fields.member("workers", workers)
+            fields.member("listeners", listeners)
         }
     }
 
@@ -24,7 +37,11 @@ final class SupervisorLog {
 
     func listening(_ set: ListenerSet, smallerBacklog: Int?) {
         for listener in set.listeners {
-            log.event(.info, "listening") { $0.member("address", "\(listener.address)") }
+            log.event(.info, "listening") { fields in
+                fields.member("address", "\(listener.address)")
+                fields.member("origin", listener.origin.rawValue)
+                fields.member("backlog", smallerBacklog ?? Int(ListenerSet.backlog))
+            }
         }
         for address in set.skipped {
             log.event(.warn, "not-listening") { fields in
@@ -61,72 +78,12 @@ final class SupervisorLog {
         log.event(.warn, "subpath-mount") { $0.member("path", path) }
     }
 
-    // MARK: Workers
-
-    func spawned(_ process: WorkerProcess) {
-        log.event(.info, "worker-spawn") { fields in
-            fields.member("slot", process.slot)
-            fields.member("incarnation", process.incarnation)
-            fields.member("worker", Int(process.child.id))
-        }
+    func cannotStart(_ reason: String) {
+        log.event(.error, "start-failed") { $0.member("error", reason) }
     }
 
-    /// Says what a worker's death has cost.
-    func lost(_ requests: [RequestInFlight], _ process: WorkerProcess, now: Instant) {
-        for request in requests {
-            log.event(.error, "request-lost") { fields in
-                fields.member("request", request.id)
-                fields.member("model", request.model)
-                fields.member("tag", request.tag)
-                fields.member("age_ms", (now - request.begun).milliseconds)
-                fields.member("bytes_sent", request.bytesSent)
-                fields.member("slot", process.slot)
-                fields.member("worker", Int(process.child.id))
-            }
-        }
-    }
-
-    func tell(_ news: Fleet.News, _ processes: [Int: WorkerProcess], generation: UInt64) {
-        switch news {
-        case .workerReady(let id, let took):
-            log.event(.info, "worker-ready") { fields in
-                if let process = processes[id] {
-                    fields.member("slot", process.slot)
-                    fields.member("incarnation", process.incarnation)
-                    fields.member("worker", Int(process.child.id))
-                }
-                fields.member("generation", Int(clamping: generation))
-                fields.member("took_ms", took.milliseconds)
-            }
-        case .ready(let took):
-            log.event(.info, "ready") { fields in
-                fields.member("generation", Int(clamping: generation))
-                fields.member("took_ms", took.milliseconds)
-            }
-        case .workerExited(let worker, let reason, let isExpected, let lost, let nextTry):
-            log.event(isExpected ? .info : .error, "worker-exit") { fields in
-                fields.member("slot", worker.slot)
-                fields.member("incarnation", worker.incarnation)
-                fields.member("reason", reason)
-                fields.member("generation", Int(clamping: worker.generation))
-                fields.member("in_flight_lost", lost)
-                if let nextTry { fields.member("next_try_ms", nextTry.milliseconds) }
-            }
-        case .crashLoop(let slot, let deaths):
-            log.event(.error, "crash-loop") { fields in
-                fields.member("slot", slot)
-                fields.member("deaths", deaths)
-                fields.member("window_s", 60)
-            }
-        case .resized(let from, let to):
-            log.event(.info, "scale") { fields in
-                fields.member("from", from)
-                fields.member("to", to)
-            }
-        case .cannotStart(let reason):
-            log.event(.error, "start-failed") { $0.member("error", reason) }
-        case .reloaded: break
-        }
+    func gaveUp(_ reason: String) {
+        log.event(.error, "gave-up") { $0.member("reason", reason) }
     }
 
     // MARK: Reload
@@ -139,21 +96,37 @@ final class SupervisorLog {
     }
 
     func reloaded(_ reload: FinishedReload) {
-        log.event(reload.failure == nil ? .info : .error, "reload") { fields in
+        log.event(reload.isGood ? .info : .error, "reload") { fields in
             fields.member("id", reload.id)
             fields.member("result", reload.name)
             fields.member("generation", Int(clamping: reload.generation))
             switch reload.result {
-            case .done(let models, let outcome):
+            case .done(let models, let outcome), .rolledBack(let models, let outcome):
                 if !models.added.isEmpty { fields.member("added", models.added) }
                 if !models.removed.isEmpty { fields.member("removed", models.removed) }
                 if !models.changed.isEmpty { fields.member("changed", models.changed) }
+                fields.member("validate_ms", reload.validation.milliseconds)
                 fields.member("prepare_us", Int(outcome.prepare.nanoseconds / 1000))
                 fields.member("commit_us", Int(outcome.commit.nanoseconds / 1000))
             case .unchanged: break
             case .failed(let reasons): fields.member("errors", reasons)
             }
             fields.member("took_ms", reload.took.milliseconds)
+        }
+    }
+
+    func rollingBack(generation: UInt64) {
+        log.event(.error, "reload-rolled-back") { fields in
+            fields.member("generation", Int(clamping: generation))
+            fields.member("reason", "workers crashed soon after it came into force")
+        }
+    }
+
+    func drifted(_ path: String) {
+        log.event(.warn, "config-drift") { fields in
+            fields.member("config", path)
+            fields.member(
+                "problem", "the files are not what is in force: the next start may do something else, or fail")
         }
     }
 
@@ -171,14 +144,6 @@ final class SupervisorLog {
         log.event(.info, "stopping") { fields in
             fields.member("reason", reason)
             fields.member("deadline_in_s", Int(drain.seconds))
-        }
-    }
-
-    func draining(workers: Int, connections: Int, inFlight: Int) {
-        log.event(.info, "drain") { fields in
-            fields.member("workers", workers)
-            fields.member("connections", connections)
-            fields.member("in_flight", inFlight)
         }
     }
 

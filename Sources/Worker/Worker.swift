@@ -88,8 +88,12 @@ internal import Shared
             if prepared?.number == number { prepared = nil }
         case .poke:
             for listener in listeners { listener.tryAccept() }
+        case .lameDuck:
+            gateway.isReady = false
+            server.announceEnd()
         case .drain: drain()
         case .finish: finish()
+        case .logLevel(let level): log.level = level
         case .prepared, .refused, .committed, .ready, .leaving, .drained:
             fail(WorkerExit.brokenProtocol, "an order that is an answer")
         }
@@ -123,7 +127,11 @@ internal import Shared
             fail(WorkerExit.brokenProtocol, "commit of a generation that was not prepared")
         }
         prepared = nil
-        server.settings = ServerSettings(generation.configuration.process)
+        server.settings = ServerSettings(generation.configuration)
+        board.countGenerations(1)
+        generation.whenReleased = { [gateway] in
+            Loop.assumeIsolated { gateway.board?.countGenerations(-1) }
+        }
         gateway.commit(generation)
         board.setGeneration(number)
         await send(.committed(generation: number))
@@ -189,6 +197,16 @@ internal import Shared
     /// Cuts what has not ended by itself.
     private func finish() {
         drain()
+        for request in board.requestsInFlight() where request.phase != .flushed {
+            log.event(.warn, "cut") { fields in
+                fields.member("request", request.id)
+                fields.member("model", request.model)
+                fields.member("tag", request.tag)
+                fields.member("age_ms", (EventLoop.shared.now - request.begun).milliseconds)
+                fields.member("bytes_sent", request.bytesSent)
+                fields.member("slot", arguments.slot)
+            }
+        }
         cut += board.inFlight
         board.countCut(board.inFlight)
         server.finish()
@@ -254,8 +272,10 @@ internal import Shared
 }
 
 extension ServerSettings {
-    fileprivate init(_ process: ProcessSettings) {
+    fileprivate init(_ configuration: Configuration) {
         self.init()
+        let process = configuration.process
+        idleGrace = .seconds(configuration.supervision.idleGrace)
         headerLimit = process.headerBytes
         bodyLimit = process.bodyBytes
         idleTimeout = .seconds(process.clientIdle)

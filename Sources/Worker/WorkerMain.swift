@@ -38,9 +38,16 @@ package enum WorkerMain {
         EventLoop.shared.takeProcess()
         // Large bodies come one after the other: a megabyte costs 256 page faults otherwise.
         CurrentProcess.keepFreedMemory(32 << 20)
-        Loop.assumeIsolated { begin(arguments, Log()) }
+        Loop.assumeIsolated { begin(arguments, makeLog()) }
         EventLoop.shared.run()
         CurrentProcess.end(WorkerExit.failed)
+    }
+
+    /// The supervisor reads what we say; should it not, for once, that must not hold up requests.
+    private static func makeLog() -> Log {
+        Log { bytes, range in
+            if StandardStream.error.hasRoom { StandardStream.error.write(bytes, range) }
+        }
     }
 
     @Loop private static func begin(_ arguments: Arguments, _ log: Log) {

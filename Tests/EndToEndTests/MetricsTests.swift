@@ -71,7 +71,7 @@ import Testing
             (try? metrics(gateway))?[#"gateway_workers{state="ready"}"#] == 2
         }
         #expect(isWell)
-        let deaths = try metrics(gateway).filter { $0.key.hasPrefix("gateway_worker_deaths_total{") }
+        let deaths = try metrics(gateway).filter { $0.key.hasPrefix("gateway_worker_restarts_total{") }
         #expect(deaths.values.reduce(0, +) == 6)
     }
 }

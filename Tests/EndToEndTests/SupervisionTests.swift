@@ -213,7 +213,8 @@ import Testing
         let worker = try #require(try gateway.workers().first)
         kill(worker, SIGTERM)
         #expect(waitUntil(seconds: 20) { gateway.events("worker-exit").count == 1 })
-        #expect(gateway.events("worker-exit").first?["reason"] as? String == "replaced")
+        #expect(gateway.events("worker-exit").first?["reason"] as? String == "drained")
+        #expect(gateway.events("worker-exit").first?["detail"] as? String == "replaced")
         client.isOver.store(true, ordering: .relaxed)
         #expect(waitUntil(seconds: 20) { client.ended.load(ordering: .relaxed) == 8 })
         // Whoever was on that worker was told with a response that this is the last one.

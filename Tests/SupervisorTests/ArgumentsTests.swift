@@ -14,6 +14,7 @@ import Worker
         options.config = "a.yaml"
         options.hosts = ["0.0.0.0", "::", "localhost"]
         options.port = 80
+        options.isPortGiven = true
         options.workers = .exactly(3)
         options.isStrict = true
         options.environmentFile = "e"

@@ -20,10 +20,15 @@ package enum ControlMessage: Equatable, Sendable {
     case abort(generation: UInt64)
     /// Try to accept now: another worker may have died with a wake-up that was meant for the next one.
     case poke
+    /// Say that the end is near: the probe for readiness fails, responses close their connection, all else goes on.
+    case lameDuck
     /// Accept nothing new and exit when the open connections have ended.
     case drain
     /// End what is still open, in its own format, and exit.
     case finish
+
+    /// Log events from this level on.
+    case logLevel(Log.Level)
 
     // MARK: From a worker
 
@@ -61,7 +66,9 @@ package enum ControlMessage: Equatable, Sendable {
             object.member("reason", String(decoding: reason.utf8.prefix(Self.longestReason), as: UTF8.self))
         case .drained(let cut):
             object.member("cut", cut)
-        case .poke, .drain, .finish, .leaving: break
+        case .logLevel(let level):
+            object.member("level", "\(level.name)")
+        case .poke, .lameDuck, .drain, .finish, .leaving: break
         }
         object.end()
         return Array(buffer.storage[buffer.readable])
@@ -73,8 +80,10 @@ package enum ControlMessage: Equatable, Sendable {
         case .commit: "commit"
         case .abort: "abort"
         case .poke: "poke"
+        case .lameDuck: "lame-duck"
         case .drain: "drain"
         case .finish: "finish"
+        case .logLevel: "log-level"
         case .prepared: "prepared"
         case .refused: "refused"
         case .committed: "committed"
@@ -104,8 +113,14 @@ package enum ControlMessage: Equatable, Sendable {
         case "commit": self = .commit(generation: try generation())
         case "abort": self = .abort(generation: try generation())
         case "poke": self = .poke
+        case "lame-duck": self = .lameDuck
         case "drain": self = .drain
         case "finish": self = .finish
+        case "log-level":
+            guard let level = fields.text("level").flatMap({ Log.Level(name: $0) }) else {
+                throw ProtocolError(reason: "\(type) names no level")
+            }
+            self = .logLevel(level)
         case "prepared": self = .prepared(generation: try generation())
         case "refused":
             self = .refused(generation: try generation(), reason: fields.text("reason") ?? "no reason given")

@@ -61,6 +61,7 @@ package struct MetricsText {
         gauge("gateway_connections", "Connections of clients now.", { $0.connections }, +)
         gauge("gateway_requests_in_flight", "Requests under way.", { $0.inFlight }, +)
         gauge("gateway_worker_resident_bytes", "Memory of the workers of a slot.", { $0.residentBytes }, +)
+        gauge("gateway_live_generations", "Configurations that a request still uses.", { $0.liveGenerations }, max)
         family("gateway_worker_loop_lag_seconds", "gauge", "How late the loop of a worker was when it last looked.")
         for slot in slots {
             let lags = workers.filter { $0.slot == slot }.map(\.figures.loopLag)

@@ -10,7 +10,9 @@ enum Control {
             told: options.runDirectory, port: options.port, environment: CurrentProcess.environment(),
             user: CurrentProcess.userID)
         let path = RunDirectory.controlSocket(in: directory)
-        let request = ControlRequest(options.action, waits: options.waits)
+        var request = ControlRequest(options)
+        if StandardStream.output.isTerminal, !options.isJSON { request.flags.insert(.colour) }
+        if options.flags.contains(.follow) { return follow(path, request) }
         // The end of open requests takes as long as the configuration allows.
         let deadline = options.action == .stop && options.waits ? Instant.never : Clock.now() + patience
         do throws(SystemError) {
@@ -29,6 +31,33 @@ enum Control {
                 stream.write(answer.text)
             }
             return answer.exit
+        } catch {
+            StandardStream.error.write("tagway: no supervisor at \(path): \(error.reason)\n")
+            return ExitCode.unavailable
+        }
+    }
+
+    /// Prints events as they come, until the supervisor ends or we are told to.
+    private static func follow(_ path: String, _ request: ControlRequest) -> Int32 {
+        do throws(SystemError) {
+            let address = SocketAddress.unix(path: path)
+            let socket = try Socket.stream(for: address)
+            let line = request.encoded()
+            guard try Socket.connect(socket, to: address),
+                case .bytes(line.count) = try Socket.send(socket.number, line, 0..<line.count)
+            else { return ExitCode.unavailable }
+            var epoll = try Epoll(eventsPerWait: 1)
+            try epoll.add(socket.number, .readable, token: 0)
+            let buffer = ByteBuffer(capacity: 4096)
+            while true {
+                switch try buffer.receive(from: socket.number) {
+                case .bytes:
+                    StandardStream.output.write(buffer.storage, buffer.readable)
+                    buffer.removeAll()
+                case .end: return ExitCode.done
+                case .wouldBlock: _ = epoll.wait(milliseconds: 60_000)
+                }
+            }
         } catch {
             StandardStream.error.write("tagway: no supervisor at \(path): \(error.reason)\n")
             return ExitCode.unavailable

@@ -92,6 +92,14 @@ final class ControlServer {
         flush(id)
     }
 
+    /// Sends a line that is no answer, to a client that follows events. False when it is gone, or does not listen.
+    func push(_ id: Int, _ line: [UInt8]) -> Bool {
+        guard let client = clients[id] else { return false }
+        client.output.append(line)
+        flush(id)
+        return clients[id] != nil
+    }
+
     private func flush(_ id: Int) {
         guard let client = clients[id] else { return }
         while !client.output.isEmpty {
@@ -128,68 +136,5 @@ extension ByteBuffer {
             return count
         }
         return outcome
-    }
-}
-
-/// What `tagway ctl` asks. Pure.
-struct ControlRequest: Equatable {
-    var action: ControlOptions.Action
-    var waits: Bool
-
-    func encoded() -> [UInt8] {
-        let buffer = ByteBuffer(capacity: 64)
-        var object = JSONObject(in: buffer)
-        object.member("command", action.rawValue)
-        object.member("wait", waits)
-        object.end()
-        buffer.append(ASCII.lineFeed)
-        return Array(buffer.storage[buffer.readable])
-    }
-
-    init(_ action: ControlOptions.Action, waits: Bool) {
-        self.action = action
-        self.waits = waits
-    }
-
-    /// Nil for anything that is no request.
-    init?(_ line: [UInt8]) {
-        guard let fields = try? JSONFields(line), let name = fields.text("command"),
-            let action = ControlOptions.Action(rawValue: name)
-        else { return nil }
-        self.init(action, waits: fields.bool("wait") ?? false)
-    }
-}
-
-/// What it is told. Pure.
-struct ControlAnswer: Equatable {
-    /// For the exit status of `tagway ctl`.
-    var exit: Int32
-    /// To print.
-    var text: String
-    /// The same for programs.
-    var data: [UInt8]?
-
-    init(exit: Int32 = ExitCode.done, text: String, data: [UInt8]? = nil) {
-        self.exit = exit
-        self.text = text
-        self.data = data
-    }
-
-    func encoded() -> [UInt8] {
-        let buffer = ByteBuffer(capacity: 256)
-        var object = JSONObject(in: buffer)
-        object.member("ok", exit == ExitCode.done)
-        object.member("exit", Int(exit))
-        object.member("text", text)
-        if let data { object.member("data", raw: data) }
-        object.end()
-        buffer.append(ASCII.lineFeed)
-        return Array(buffer.storage[buffer.readable])
-    }
-
-    init?(_ line: [UInt8]) {
-        guard let fields = try? JSONFields(line), let exit = fields.integer("exit"), let text = fields.text("text")
-        else { return nil }
-        self.init(exit: Int32(clamping: exit), text: text)
     }
 }

@@ -14,50 +14,46 @@ struct StatusReport: Equatable {
         var figures: WorkerFigures
         /// Since its loop turned last.
         var silence: TimeSpan
+
+        /// A loop turns at least once a second.
+        var isSilent: Bool { state != "starting" && silence >= .seconds(3) }
+    }
+
+    struct Listener: Equatable {
+        var address: String
+        /// Connections that nobody has accepted yet.
+        var queued: Int
     }
 
     var state: String
     var version: String
+    var build: String
     var process: Int32
     var config: String
+    var hash: String
+    /// The files are not what is in force.
+    var hasDrifted: Bool
     var uptime: TimeSpan
     var generation: UInt64
     var wanted: Int
+    /// What the configuration or the command line says; another number was asked for by signal or command.
+    var configured: Int
     var ready: Int
-    var listeners: [String]
+    var listeners: [Listener]
     var workers: [Worker]
     var lastReload: FinishedReload?
+    var deaths: [DeathLog.Death]
+    var nowMilliseconds: Int64
 
-    var text: String {
-        var lines = [
-            "\(state), generation \(generation), \(ready)/\(wanted) workers, up \(Int(uptime.seconds)) s",
-            "config \(config), process \(process), version \(version)",
-            "listening on \(listeners.joined(separator: ", "))",
-        ]
-        if let reload = lastReload {
-            lines.append("last reload: \(reload.name)\(reload.failure.map { ": \($0)" } ?? "")")
-        }
-        let rows =
-            [["slot", "pid", "state", "generation", "connections", "in flight", "requests", "lag ms", "MB", "deaths"]]
-            + workers.map { worker in
-                [
-                    "\(worker.slot)", "\(worker.process)", Self.isSilent(worker) ? "silent" : worker.state,
-                    "\(worker.generation)", "\(worker.figures.connections)", "\(worker.figures.inFlight)",
-                    "\(worker.figures.requests)", "\(worker.figures.loopLag.milliseconds)",
-                    "\(worker.figures.residentBytes >> 20)", "\(worker.deaths)",
-                ]
-            }
-        let widths = rows[0].indices.map { column in rows.map { $0[column].utf8.count }.max() ?? 0 }
-        for row in rows {
-            let cells = row.enumerated().map { String(repeating: " ", count: widths[$0] - $1.utf8.count) + $1 }
-            lines.append(cells.joined(separator: "  "))
-        }
-        return lines.map { $0 + "\n" }.joined()
+    func answer(isColoured: Bool) -> ControlAnswer {
+        ControlAnswer(text: StatusText(self, isColoured: isColoured).text, data: json)
     }
 
-    /// A loop turns at least once a second.
-    private static func isSilent(_ worker: Worker) -> Bool {
-        worker.state != "starting" && worker.silence >= .seconds(3)
+    func workersAnswer(isColoured: Bool) -> ControlAnswer {
+        let buffer = ByteBuffer(capacity: 1024)
+        append(workers, to: buffer)
+        return ControlAnswer(
+            text: StatusText(self, isColoured: isColoured).table, data: Array(buffer.storage[buffer.readable]))
     }
 
     var json: [UInt8] {
@@ -65,13 +61,18 @@ struct StatusReport: Equatable {
         var object = JSONObject(in: buffer)
         object.member("state", state)
         object.member("version", version)
+        object.member("build", build)
         object.member("pid", Int(process))
         object.member("config", config)
+        object.member("config_hash", hash)
+        object.member("config_drift", hasDrifted)
         object.member("uptime_s", Int(uptime.seconds))
         object.member("generation", Int(clamping: generation))
         object.member("workers_wanted", wanted)
+        object.member("workers_configured", configured)
         object.member("workers_ready", ready)
-        object.member("listeners", listeners)
+        object.member("listeners", listeners.map(\.address))
+        object.member("listener_queue", listeners.reduce(0) { $0 + $1.queued })
         object.key("last_reload")
         if let reload = lastReload {
             buffer.append(reload.json)
@@ -79,14 +80,24 @@ struct StatusReport: Equatable {
             buffer.append("null" as StaticString)
         }
         object.key("workers")
-        buffer.append(0x5B)
-        for (index, worker) in workers.enumerated() {
-            if index > 0 { buffer.append(ASCII.comma) }
-            Self.append(worker, to: buffer)
-        }
-        buffer.append(0x5D)
+        append(workers, to: buffer)
+        object.key("last_deaths")
+        append(deaths, to: buffer) { Self.append($0, to: $1) }
         object.end()
         return Array(buffer.storage[buffer.readable])
+    }
+
+    private func append(_ workers: [Worker], to buffer: ByteBuffer) {
+        append(workers, to: buffer) { Self.append($0, to: $1) }
+    }
+
+    private func append<Item>(_ items: [Item], to buffer: ByteBuffer, _ write: (Item, ByteBuffer) -> Void) {
+        buffer.append(0x5B)
+        for (index, item) in items.enumerated() {
+            if index > 0 { buffer.append(ASCII.comma) }
+            write(item, buffer)
+        }
+        buffer.append(0x5D)
     }
 
     private static func append(_ worker: Worker, to buffer: ByteBuffer) {
@@ -106,7 +117,23 @@ struct StatusReport: Equatable {
         object.member("dropped_lines", worker.figures.droppedLines)
         object.member("lag_ms", worker.figures.loopLag.milliseconds)
         object.member("resident_bytes", worker.figures.residentBytes)
+        object.member("silent", worker.isSilent)
         object.member("silent_ms", worker.silence.milliseconds)
+        object.end()
+    }
+
+    private static func append(_ death: DeathLog.Death, to buffer: ByteBuffer) {
+        var object = JSONObject(in: buffer)
+        object.member("at", Timestamp.text(death.atMilliseconds))
+        object.member("slot", death.slot)
+        object.member("incarnation", death.incarnation)
+        object.member("pid", Int(death.process))
+        object.member("reason", death.kind.rawValue)
+        object.member("detail", death.reason)
+        object.member("uptime_s", Int(death.uptime.seconds))
+        object.member("generation", Int(clamping: death.generation))
+        object.member("in_flight_lost", death.lost)
+        object.member("output", death.output)
         object.end()
     }
 }
@@ -119,10 +146,12 @@ extension FinishedReload {
         object.member("result", name)
         object.member("generation", Int(clamping: generation))
         object.member("trigger", triggers)
-        if case .done(let models, _) = result {
+        switch result {
+        case .done(let models, _), .rolledBack(let models, _):
             object.member("added", models.added)
             object.member("removed", models.removed)
             object.member("changed", models.changed)
+        case .unchanged, .failed: break
         }
         object.member("errors", reasons)
         object.member("took_ms", took.milliseconds)
@@ -141,6 +170,9 @@ extension FinishedReload {
             return ControlAnswer(text: text + "\n", data: json)
         case .unchanged:
             return ControlAnswer(text: "nothing has changed; generation \(generation) is in force\n", data: json)
+        case .rolledBack:
+            let text = "workers crashed with the new configuration; generation \(generation) is the former one again\n"
+            return ControlAnswer(exit: ExitCode.refused, text: text, data: json)
         case .failed(let reasons):
             let text = "the reload failed; generation \(generation) is still in force\n"
             return ControlAnswer(

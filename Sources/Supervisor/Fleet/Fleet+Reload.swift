@@ -25,6 +25,14 @@ extension Fleet {
         }
     }
 
+    /// A worker that cannot prepare fails the reload; one that cannot commit is replaced by one that can.
+    mutating func failReload(of worker: Worker, _ reason: String, _ now: Instant) {
+        guard candidate?.decided == nil, let order = worker.order, order.generation == candidate?.generation else {
+            return
+        }
+        failReload("slot \(worker.slot): \(reason)", now)
+    }
+
     /// Decides once all have prepared, and reports once all have committed. Who died meanwhile is not waited for.
     mutating func settleReload(_ now: Instant) {
         guard var current = candidate else { return }

@@ -30,7 +30,7 @@ extension Fleet {
         actions.append(.send(id, .commit(generation: number)))
     }
 
-    mutating func order(_ id: Int, _ step: Order.Step, _ number: UInt64, until deadline: Instant) {
+    private mutating func order(_ id: Int, _ step: Order.Step, _ number: UInt64, until deadline: Instant) {
         change(id) { worker in
             // A starting worker has `killAt` for its deadline.
             let deadline = worker.phase == .starting ? .never : deadline
@@ -38,19 +38,20 @@ extension Fleet {
         }
     }
 
-    mutating func kill(_ id: Int, _ reason: String) {
+    mutating func kill(_ id: Int, _ cause: Cause, _ reason: String, _ signal: Signal = .kill) {
         guard let worker = workers[id], worker.phase != .killed else { return }
         change(id) { worker in
             worker.phase = .killed
             worker.order = nil
             worker.finishAt = .never
             worker.killAt = .never
+            worker.cause = worker.cause ?? cause
             worker.reason = worker.reason ?? reason
         }
-        actions.append(.kill(id, .kill))
+        actions.append(.kill(id, signal))
     }
 
-    mutating func drain(_ id: Int, _ reason: String, _ now: Instant) {
+    mutating func drain(_ id: Int, _ cause: Cause, _ reason: String, _ now: Instant) {
         guard let worker = workers[id], worker.phase == .starting || worker.phase == .ready else { return }
         let lastWords = min(timing.lastWords.nanoseconds, timing.drain.nanoseconds / 2)
         let finishAt = now + TimeSpan(nanoseconds: timing.drain.nanoseconds - lastWords)
@@ -58,11 +59,28 @@ extension Fleet {
         change(id) { worker in
             worker.phase = .draining
             worker.order = nil
-            worker.reason = reason
+            worker.cause = worker.cause ?? cause
+            worker.reason = worker.reason ?? reason
             worker.finishAt = finishAt
             worker.killAt = killAt
         }
         actions.append(.send(id, .drain))
+        if let worker = workers[id] { actions.append(.tell(.draining(worker))) }
+    }
+
+    /// The first stroke lets it print where it hangs, the second works on a stopped process, too.
+    mutating func hung(_ id: Int, _ silence: TimeSpan, _ now: Instant) {
+        guard let worker = workers[id], worker.phase != .killed else { return }
+        actions.append(.tell(.workerHung(id, silence: silence)))
+        change(id) { worker in
+            // Whatever it was to end for: this is what ends it.
+            worker.cause = .watchdog
+            worker.reason = "its loop has not turned for \(silence.milliseconds) ms"
+        }
+        kill(id, .watchdog, "hung", .abort)
+        let killAt = now + timing.abort
+        change(id) { $0.killAt = killAt }
+        failReload(of: worker, "it hangs", now)
     }
 
     mutating func heard(_ id: Int, _ message: ControlMessage, _ now: Instant) {
@@ -83,9 +101,8 @@ extension Fleet {
                 change(id) { $0.order = nil }
                 failReload("slot \(worker.slot): \(reason)", now)
             } else {
-                change(id) { $0.reason = reason }
                 if !hasStarted { giveUp(ExitCode.configuration, "a worker refused the configuration: \(reason)") }
-                kill(id, reason)
+                kill(id, .notReady, reason)
             }
         case .committed(let number):
             guard let order = worker.order, order.step == .commit, order.generation == number else { return }
@@ -95,21 +112,17 @@ extension Fleet {
             }
         case .ready: becameReady(worker, now)
         case .leaving:
-            guard worker.phase == .ready, !worker.isReplaced, !isStopping, isNewest(worker) else { return }
+            guard worker.phase == .ready, !worker.isReplaced, !isStopping, worker.slot < size else { return }
             change(id) { $0.isReplaced = true }
-            spawn(worker.slot, now)
+            if needsSuccessor(worker.slot) { spawn(worker.slot, now) }
         case .drained: break
-        case .prepare, .commit, .abort, .poke, .drain, .finish:
-            kill(id, "broke the protocol")
+        case .prepare, .commit, .abort, .poke, .lameDuck, .drain, .finish, .logLevel:
+            kill(id, .brokenProtocol, "broke the protocol")
         }
         catchUp(id, now)
     }
 
-    func isNewest(_ worker: Worker) -> Bool {
-        worker.slot < size && worker.incarnation == slots[worker.slot]?.incarnations
-    }
-
-    mutating func becameReady(_ worker: Worker, _ now: Instant) {
+    private mutating func becameReady(_ worker: Worker, _ now: Instant) {
         guard worker.phase == .starting else { return }
         change(worker.id) { worker in
             worker.phase = .ready
@@ -118,13 +131,15 @@ extension Fleet {
         }
         slots[worker.slot]?.bootFailures = 0
         actions.append(.tell(.workerReady(worker.id, took: now - worker.startedAt)))
+        if drainAt != .never { actions.append(.send(worker.id, .lameDuck)) }
         for other in sorted where other.slot == worker.slot && other.incarnation < worker.incarnation {
-            drain(other.id, "replaced", now)
+            let isAsked = renewal?.leaving == other.incarnation && renewal?.slot == other.slot
+            drain(
+                other.id, isAsked ? renewal?.cause ?? .replaced : .replaced,
+                isAsked ? renewal?.reason ?? "replaced" : "replaced", now)
         }
-        if !hasStarted, readyCount == size {
-            hasStarted = true
-            actions.append(.tell(.ready(took: now - startedAt)))
-        }
+        renewalIsReady(worker, now)
+        startIsDone(now)
     }
 
     /// A worker with an older generation than the one in force, and nothing else to do, is told of it.
@@ -134,24 +149,32 @@ extension Fleet {
         prepare(id, generation, now)
     }
 
+    // MARK: Its end
+
     mutating func exited(_ id: Int, _ status: ExitStatus, _ lost: Int, _ now: Instant) {
         guard let worker = workers.removeValue(forKey: id) else { return }
-        let isExpected = worker.phase == .draining && (status == .code(0) || status == .code(ExitCode.cut))
         if isStopping || worker.phase == .draining { cut += lost }
+        renewalHasEnded(worker, now)
         var nextTry: TimeSpan?
-        if !isStopping, isNewest(worker) { nextTry = plan(worker, now) }
-        actions.append(
-            .tell(
-                .workerExited(
-                    worker, reason: Self.reason(worker, status), isExpected: isExpected, lost: lost, nextTry: nextTry)))
-        if !isExpected, !isStopping {
+        if needsSuccessor(worker.slot) { nextTry = plan(worker, now) }
+        let departure = Departure(worker, status, lost: lost, nextTry: nextTry)
+        actions.append(.tell(.workerExited(departure)))
+        if !departure.isExpected, !isStopping {
             for other in sorted where other.phase == .ready { actions.append(.send(other.id, .poke)) }
         }
         if let nextTry, nextTry.nanoseconds == 0 { spawn(worker.slot, now) }
     }
 
+    /// Whether nobody serves in a slot, and nobody is about to.
+    func needsSuccessor(_ slot: Int) -> Bool {
+        !isStopping && slot < size && slots[slot]?.respawnAt == nil
+            && !workers.values.contains {
+                $0.slot == slot && ($0.phase == .starting || $0.phase == .ready && !$0.isReplaced)
+            }
+    }
+
     /// How long the slot of a dead worker waits for the next.
-    mutating func plan(_ worker: Worker, _ now: Instant) -> TimeSpan? {
+    private mutating func plan(_ worker: Worker, _ now: Instant) -> TimeSpan? {
         var slot = slots[worker.slot, default: Slot()]
         if !hasStarted, worker.readyAt == nil {
             slot.bootFailures += 1
@@ -175,17 +198,5 @@ extension Fleet {
         }
         slots[worker.slot] = slot
         return delay
-    }
-
-    static func reason(_ worker: Worker, _ status: ExitStatus) -> String {
-        let how =
-            switch status {
-            case .code(0): "exited"
-            case .code(let code): "exit status \(code)"
-            case .signal(Signal.kill.rawValue) where worker.phase != .killed: "SIGKILL, maybe out of memory"
-            case .signal(let number): Signal.name(of: number)
-            }
-        if let reason = worker.reason { return status == .code(0) ? reason : "\(reason) (\(how))" }
-        return worker.readyAt == nil ? "\(how) before it was ready" : how
     }
 }

@@ -3,10 +3,18 @@ internal import Shared
 /// Which workers there should be, and what each is told next. Pure: events in, actions out.
 ///
 /// A slot is a place for one serving worker; its incarnations follow each other. A worker that leaves is replaced
-/// first, so for a while two live in one slot.
+/// first, so for a while two live in one slot. What happens to a worker, by phase (`heard`, `exited`, `passDeadlines`):
 ///
-///     starting ──ready──▶ ready ──drain──▶ draining ──exit──▶ (gone)
-///         └──────────────── killed ──exit──▶ (gone) ── the newest of its slot is started again
+///     phase      prepared   refused    committed  ready      leaving    its end       its deadline
+///     starting   commit     killed     –          ready      –          started again killed, started again
+///     ready      wait, or   reload     –          –          successor, started again killed, started again
+///                commit     fails                            then drain
+///     draining   –          –          –          –          –          gone          finish, then killed
+///     killed     –          –          –          –          –          started again killed for good
+///
+/// "Started again" holds while its slot is wanted and no successor serves or starts there already; after repeated
+/// deaths it waits (`Backoff`). Draining ends with `drained`, which says nothing new. Anything a supervisor says is
+/// no answer, and kills who says it.
 ///
 /// A generation becomes the truth (`generation`) when every ready worker has prepared it; whoever is behind then or
 /// starts later is told of it by `catchUp`. Knows no process, no clock and no log.
@@ -26,9 +34,17 @@ struct Fleet {
         var order: Order?
         var finishAt = Instant.never
         var killAt: Instant
+        /// It leaves once its successor is ready.
         var isReplaced = false
-        /// Why it was killed or will end, for the log.
+        /// Why we had it end, if we had.
+        var cause: Cause?
+        /// The same for the log, with particulars.
         var reason: String?
+    }
+
+    /// Why a worker was told to end, or was killed.
+    enum Cause: String, CaseIterable {
+        case stopped, replaced, recycled, notNeeded, watchdog, brokenProtocol, notReady, overdue
     }
 
     struct Order: Equatable {
@@ -39,7 +55,7 @@ struct Fleet {
         var deadline: Instant
     }
 
-    struct Slot {
+    struct Slot: Equatable {
         var incarnations = 0
         var backoff = Backoff()
         var deaths: [Instant] = []
@@ -54,16 +70,32 @@ struct Fleet {
         var decided: Instant?
     }
 
+    /// A slot whose worker is to be replaced, the successor first, one slot after the other.
+    struct Renewal: Equatable {
+        let slot: Int
+        let cause: Cause
+        let reason: String
+        /// The incarnation that leaves; 0 until the successor is started.
+        var leaving = 0
+        var failures = 0
+    }
+
     enum Event {
         case start(workers: Int, generation: UInt64)
+        /// Workers that an earlier image of this process has started.
+        case adopt([Worker], slots: [Int: Slot], workers: Int, generation: UInt64)
         case said(Int, ControlMessage)
         /// The channel ended, or carries nonsense for the reason given.
         case broke(Int, String?)
         /// `lost` requests were cut, or under way when it ended.
         case exited(Int, ExitStatus, lost: Int)
         case couldNotSpawn(Int, String)
+        /// Its loop has not turned for so long.
+        case hung(Int, silence: TimeSpan)
         case reload(generation: UInt64)
         case resize(Int)
+        /// Replace the workers of these slots, one after the other.
+        case renew([Int], Cause, reason: String)
         /// Again: do not wait for the end of requests.
         case stop
         case stopNow
@@ -88,11 +120,19 @@ struct Fleet {
         case workerReady(Int, took: TimeSpan)
         /// All workers are ready for the first time.
         case ready(took: TimeSpan)
-        case workerExited(Worker, reason: String, isExpected: Bool, lost: Int, nextTry: TimeSpan?)
+        case workerExited(Departure)
         case crashLoop(slot: Int, deaths: Int)
+        case workerHung(Int, silence: TimeSpan)
+        case draining(Worker)
         case reloaded(ReloadOutcome)
         case resized(from: Int, to: Int)
+        /// Every renewal that was asked for is done.
+        case renewed(Int)
+        /// Successors do not start; who was to be replaced stays.
+        case renewalFailed(String)
         case cannotStart(String)
+        /// No worker has been ready for too long.
+        case gaveUp(String)
     }
 
     struct ReloadOutcome: Equatable {
@@ -105,6 +145,8 @@ struct Fleet {
 
     struct Timing: Equatable {
         var drain = TimeSpan.seconds(300)
+        /// How long a stop is only announced before the drain begins.
+        var lameDuck = TimeSpan(nanoseconds: 0)
         var start = TimeSpan.seconds(30)
         var boot = TimeSpan.seconds(10)
         var prepare = TimeSpan.seconds(5)
@@ -112,6 +154,10 @@ struct Fleet {
         /// The end of a drain, in which requests are told that they are cut.
         var lastWords = TimeSpan.seconds(5)
         var hurry = TimeSpan.seconds(2)
+        /// How long a hung worker may take to die of SIGABRT.
+        var abort = TimeSpan.seconds(2)
+        /// How long there may be no ready worker; nil: for ever.
+        var noWorker: TimeSpan?
     }
 
     var timing = Timing()
@@ -128,6 +174,12 @@ struct Fleet {
     var startedAt = Instant(nanoseconds: 0)
     var slots: [Int: Slot] = [:]
     var candidate: Candidate?
+    var renewal: Renewal?
+    var renewals: [Renewal] = []
+    var renewed = 0
+    /// When the lame duck has to stop.
+    var drainAt = Instant.never
+    var noWorkerSince: Instant?
     var nextID = 1
     var random: SeededRandom
     var actions: [Action] = []
@@ -137,6 +189,7 @@ struct Fleet {
     }
 
     var isReloading: Bool { candidate != nil }
+    var isRenewing: Bool { renewal != nil || !renewals.isEmpty }
     var isDegraded: Bool { slots.contains { $0.key < size && $0.value.isFailing } }
     /// Slots that serve.
     var readyCount: Int { Set(workers.values.filter { $0.phase == .ready && $0.slot < size }.map(\.slot)).count }
@@ -144,15 +197,19 @@ struct Fleet {
 
     func deaths(of slot: Int) -> Int { slots[slot]?.deaths.count ?? 0 }
 
+    func isFailing(_ slot: Int) -> Bool { slots[slot]?.isFailing ?? false }
+
     /// Whether a slot has a worker that is not on its way out, or will get one.
     func isCaredFor(_ slot: Int) -> Bool {
         slots[slot]?.respawnAt != nil
-            || workers.values.contains { $0.slot == slot && $0.incarnation == slots[slot]?.incarnations }
+            || workers.values.contains { $0.slot == slot && $0.phase != .draining && !$0.isReplaced }
+            || workers.values.contains { $0.slot == slot && $0.phase == .starting }
     }
 
     /// When something has to happen even if no event comes.
     var nextDeadline: Instant {
-        var earliest = hasStarted || isStopping ? Instant.never : startedAt + timing.start
+        var earliest = hasStarted || isStopping ? drainAt : startedAt + timing.start
+        if let noWorkerSince, let limit = timing.noWorker { earliest = min(earliest, noWorkerSince + limit) }
         for slot in slots.values { earliest = min(earliest, slot.respawnAt ?? .never) }
         for worker in workers.values {
             earliest = min(earliest, worker.finishAt, worker.killAt, worker.order?.deadline ?? .never)
@@ -168,25 +225,28 @@ struct Fleet {
             generation = number
             size = count
             for slot in 0..<count { spawn(slot, now) }
+        case .adopt(let workers, let slots, let count, let number): adopt(workers, slots, count, number, now)
         case .said(let id, let message): heard(id, message, now)
         case .broke(let id, let reason):
             // Its end is on the way, most likely; if not, it is hastened.
             change(id) { worker in
                 guard worker.phase != .killed else { return }
-                worker.reason = worker.reason ?? reason
+                if let reason {
+                    worker.cause = worker.cause ?? .brokenProtocol
+                    worker.reason = worker.reason ?? reason
+                }
                 worker.killAt = min(worker.killAt, now + .seconds(1))
             }
         case .exited(let id, let status, let lost): exited(id, status, lost, now)
         case .couldNotSpawn(let id, let reason):
             change(id) { $0.reason = reason }
             exited(id, .code(ExitCode.system), 0, now)
+        case .hung(let id, let silence): hung(id, silence, now)
         case .reload(let number): reload(number, now)
         case .resize(let count): resize(count, now)
+        case .renew(let slots, let cause, let reason): renew(slots, cause, reason, now)
         case .stop: isStopping ? hurry(now) : stop(now)
-        case .stopNow:
-            isStopping = true
-            actions.append(.closeListeners)
-            for id in workers.keys.sorted() { kill(id, "stopped at once") }
+        case .stopNow: stopNow()
         case .clock: break
         }
         passDeadlines(now)
@@ -194,5 +254,64 @@ struct Fleet {
         if isStopping, workers.isEmpty { actions.append(.exit(exitCode ?? (cut > 0 ? ExitCode.cut : ExitCode.done))) }
         defer { actions = [] }
         return actions
+    }
+}
+
+/// How a worker ended, and what that cost.
+struct Departure: Equatable {
+    enum Kind: String, CaseIterable {
+        case drained, recycled, deadline, exit, signal, watchdog, bootFailed = "boot-failed", brokenProtocol =
+            "protocol"
+    }
+
+    let worker: Fleet.Worker
+    let status: ExitStatus
+    let kind: Kind
+    /// For people.
+    let reason: String
+    /// Whether we had it end, and it did.
+    let isExpected: Bool
+    let lost: Int
+    let nextTry: TimeSpan?
+
+    init(_ worker: Fleet.Worker, _ status: ExitStatus, lost: Int, nextTry: TimeSpan?) {
+        self.worker = worker
+        self.status = status
+        self.lost = lost
+        self.nextTry = nextTry
+        kind = Self.kind(worker, status)
+        isExpected = kind == .drained || kind == .recycled
+        reason = Self.reason(worker, status)
+    }
+
+    private static func kind(_ worker: Fleet.Worker, _ status: ExitStatus) -> Kind {
+        let hasDrained = worker.phase == .draining && (status == .code(ExitCode.done) || status == .code(ExitCode.cut))
+        switch worker.cause {
+        case .recycled where hasDrained: return .recycled
+        case .stopped, .replaced, .notNeeded, .recycled, .overdue:
+            if hasDrained { return .drained }
+            if worker.phase == .killed { return .deadline }
+        case .watchdog: return .watchdog
+        case .brokenProtocol: return .brokenProtocol
+        case .notReady: return .bootFailed
+        case nil: break
+        }
+        if worker.readyAt == nil { return .bootFailed }
+        switch status {
+        case .code: return .exit
+        case .signal: return .signal
+        }
+    }
+
+    private static func reason(_ worker: Fleet.Worker, _ status: ExitStatus) -> String {
+        let how =
+            switch status {
+            case .code(0): "exited"
+            case .code(let code): "exit status \(code)"
+            case .signal(Signal.kill.rawValue) where worker.phase != .killed: "SIGKILL, maybe out of memory"
+            case .signal(let number): Signal.name(of: number)
+            }
+        if let reason = worker.reason { return status == .code(0) ? reason : "\(reason) (\(how))" }
+        return worker.readyAt == nil ? "\(how) before it was ready" : how
     }
 }

@@ -1,7 +1,8 @@
 internal import Shared
 internal import Worker
 
-/// One worker as the supervisor holds it: the process, the channel to it and its block on the scoreboard.
+/// One worker as the supervisor holds it: the process, the channel to it, its block on the scoreboard and the pipe
+/// that its standard error is.
 final class WorkerProcess {
     let id: Int
     let slot: Int
@@ -9,11 +10,13 @@ final class WorkerProcess {
     let block: Int
     let child: ChildProcess
     let channel: ControlChannel
+    let errors: DescriptorBox
+    var output = WorkerOutput()
     let startedAt: Instant
 
-    private init(
+    init(
         id: Int, slot: Int, incarnation: Int, block: Int, child: ChildProcess, channel: ControlChannel,
-        startedAt: Instant
+        errors: DescriptorBox, startedAt: Instant
     ) {
         self.id = id
         self.slot = slot
@@ -21,6 +24,7 @@ final class WorkerProcess {
         self.block = block
         self.child = child
         self.channel = channel
+        self.errors = errors
         self.startedAt = startedAt
     }
 
@@ -30,7 +34,11 @@ final class WorkerProcess {
         environment: [String: String], now: Instant
     ) throws(SystemError) -> WorkerProcess {
         let (channel, theirs) = try ControlChannel.pair()
-        var descriptors: [(from: Int32, to: Int32)] = [(theirs.number, ControlChannel.workerDescriptor)]
+        let errors = try Pipe.make()
+        var descriptors: [(from: Int32, to: Int32)] = [
+            (errors.writing.number, StandardStream.error.rawValue),
+            (theirs.number, ControlChannel.workerDescriptor),
+        ]
         for (index, listener) in listeners.enumerated() {
             descriptors.append((listener.number, ControlChannel.firstListener + Int32(index)))
         }
@@ -42,7 +50,22 @@ final class WorkerProcess {
         let child = try ChildProcess(
             starting: ChildProcess.ownImage, arguments: arguments, environment: environment, descriptors: descriptors)
         return WorkerProcess(
-            id: id, slot: slot, incarnation: incarnation, block: block, child: child, channel: channel, startedAt: now)
+            id: id, slot: slot, incarnation: incarnation, block: block, child: child, channel: channel,
+            errors: errors.reading, startedAt: now)
+    }
+
+    /// What it has written to standard error since the last call; `isEnd` when nobody can write there any more.
+    func readErrors(_ room: inout [UInt8]) -> (lines: [WorkerOutput.Line], isEnd: Bool) {
+        var lines: [WorkerOutput.Line] = []
+        // Bounded: one that never stops writing is heard again in the next turn.
+        for _ in 0..<16 {
+            switch Pipe.read(errors.number, into: &room) {
+            case .bytes(let count): lines += output.take(room[..<count])
+            case .wouldBlock: return (lines, false)
+            case .end: return (lines, true)
+            }
+        }
+        return (lines, false)
     }
 
     /// The environment of a worker: without what only the supervisor may say to the service manager.

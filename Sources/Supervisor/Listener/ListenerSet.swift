@@ -9,6 +9,16 @@ struct ListenerSet {
     struct Listener {
         let address: SocketAddress
         let socket: DescriptorBox
+        var origin = Origin.bound
+    }
+
+    /// Where a socket comes from.
+    enum Origin: String {
+        case bound
+        /// Opened by the service manager.
+        case systemd
+        /// Opened by an earlier image of this process.
+        case inherited
     }
 
     private(set) var listeners: [Listener] = []
@@ -21,12 +31,15 @@ struct ListenerSet {
     struct BindError: Error, Equatable {
         let address: String
         let error: SystemError
+        /// Was handed to us, and is not what we were told to listen on.
+        var isUnwanted = false
 
         static let inUse: Int32 = 98
         static let denied: Int32 = 13
 
         var message: String {
             switch error.code {
+            case _ where isUnwanted: "the inherited socket \(address) is none of the addresses to listen on"
             case Self.inUse: "\(address) is in use by another process"
             case Self.denied: "no permission to listen on \(address)"
             default: "cannot listen on \(address): \(error)"
@@ -55,10 +68,21 @@ struct ListenerSet {
     /// Binds one socket for each address. Where port 0 asks the kernel to choose, all get the same port.
     ///
     /// An IPv6 address that stands for a word (`*`, `localhost`) is left out on a machine without IPv6.
-    init(binding hosts: [[SocketAddress]]) throws(BindError) {
+    ///
+    /// `inherited` sockets are used where they have a wanted address; one that has not is an error.
+    init(binding hosts: [[SocketAddress]], inherited: [Listener] = []) throws(BindError) {
         var chosen: UInt16 = 0
+        let wanted = Set(hosts.joined())
+        if let other = inherited.first(where: { !wanted.contains($0.address) }) {
+            throw BindError(
+                address: "\(other.address)", error: SystemError(call: "LISTEN_FDS", code: 0), isUnwanted: true)
+        }
         for addresses in hosts {
             for (index, wanted) in addresses.enumerated() {
+                if let given = inherited.first(where: { $0.address == wanted }) {
+                    listeners.append(given)
+                    continue
+                }
                 let address = wanted.port == 0 ? wanted.with(port: chosen) : wanted
                 do throws(SystemError) {
                     let listener = try Self.bind(address)
@@ -72,6 +96,11 @@ struct ListenerSet {
                 }
             }
         }
+    }
+
+    /// Sockets that are open already, whatever their addresses.
+    init(adopting listeners: [Listener]) {
+        self.listeners = listeners
     }
 
     /// EAFNOSUPPORT, EADDRNOTAVAIL.
@@ -101,8 +130,12 @@ struct ListenerSet {
 
     var port: UInt16 { listeners.first?.address.port ?? 0 }
 
-    /// Lets go of all sockets; the workers' copies live on.
+    /// Lets go of all sockets; the workers' copies live on until what is queued is accepted.
     mutating func close() {
+        // What the service manager holds, it holds for our successor: connections wait there.
+        for listener in listeners where listener.origin != .systemd {
+            Socket.ignoreNewConnections(listener.socket.number)
+        }
         listeners = []
     }
 

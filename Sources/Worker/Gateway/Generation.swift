@@ -16,7 +16,7 @@ package import Shared
     /// By deployment; filled when the generation comes into force.
     private(set) var pools: [UpstreamPool] = []
     /// Counts those that are still alive; for the scoreboard.
-    var whenReleased: (@Sendable () -> Void)?
+    package var whenReleased: (@Sendable () -> Void)?
 
     init(_ number: UInt64, _ configuration: Configuration, _ board: DeploymentBoard?) {
         self.number = number

@@ -75,10 +75,14 @@ package enum RequestRefusal: Equatable, Sendable {
         connectionsChanged?(connections.count)
     }
 
-    /// Announces the end to every client, and closes those that stay silent for the grace period. RFC 9112 §9.6.
-    package func drain() async {
-        guard !isDraining else { return }
+    /// From now on every response tells its client to go elsewhere next. RFC 9112 §9.6.
+    package func announceEnd() {
         isDraining = true
+    }
+
+    /// Announces the end to every client, and closes those that stay silent for the grace period.
+    package func drain() async {
+        announceEnd()
         await EventLoop.shared.sleep(until: EventLoop.shared.now + settings.idleGrace)
         for connection in connections.values { connection.closeIfIdle() }
     }

@@ -5,6 +5,7 @@ import Testing
 @Suite struct ControlMessageTests {
     static let all: [ControlMessage] = [
         .prepare(generation: 1), .commit(generation: 2), .abort(generation: .init(Int.max)), .poke, .drain, .finish,
+        .lameDuck, .logLevel(.debug),
         .prepared(generation: 0), .refused(generation: 3, reason: "tls: \"no\"\n\u{1F600}\\"),
         .committed(generation: 4), .ready(generation: 5), .leaving, .drained(cut: 7),
     ]

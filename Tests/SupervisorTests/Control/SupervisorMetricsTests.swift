@@ -22,11 +22,11 @@ import Testing
     @Test func aFailedReloadKeepsTheTimeOfTheLastGoodOne() {
         var metrics = SupervisorMetrics(lastReloadSeconds: 7)
         metrics.count(.failed(["no"]), atSeconds: 8)
-        metrics.deaths[1] = 3
+        metrics.restarts[.init(slot: 1, kind: .signal)] = 3
         let failed = lines(metrics, .init(generation: 1, isDegraded: true))
         #expect(failed.contains("gateway_config_last_reload_success 0"))
         #expect(failed.contains("gateway_config_last_reload_timestamp_seconds 7"))
-        #expect(failed.contains(#"gateway_worker_deaths_total{slot="1"} 3"#))
+        #expect(failed.contains(#"gateway_worker_restarts_total{slot="1",reason="signal"} 3"#))
         #expect(failed.contains("gateway_degraded 1"))
         metrics.count(.unchanged, atSeconds: 9)
         #expect(lines(metrics, .init()).contains("gateway_config_last_reload_success 1"))

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Shared
@@ -62,6 +63,7 @@ import Testing
         mutating func check() {
             if fleet.generation < inForce { violations.append("the generation went down") }
             inForce = fleet.generation
+            if fleet.isRenewing, fleet.renewal == nil { violations.append("renewals wait for nothing") }
             if exit == nil, fleet.nextDeadline <= now { violations.append("a deadline was passed over") }
             if openReloads < 0 || openReloads > 1 { violations.append("\(openReloads) reloads are open") }
             if (openReloads == 1) != fleet.isReloading { violations.append("a reload was not reported") }
@@ -95,10 +97,11 @@ import Testing
                 if !worker.isReady { answers.append(.ready(generation: number)) }
                 worker.isReady = true
             case .abort(let number): if worker.prepared == number { worker.prepared = nil }
-            case .poke: break
+            case .poke, .lameDuck, .logLevel: break
             case .drain: worker.isDraining = true
             case .finish: ends = true
-            default: violations.append("an answer as an order")
+            case .prepared, .refused, .committed, .ready, .leaving, .drained:
+                violations.append("an answer as an order")
             }
             workers[id] = worker
             for answer in answers { handle(.said(id, answer)) }
@@ -127,10 +130,27 @@ import Testing
                 handle(.reload(generation: lastGeneration))
             case 78..<80: handle(.resize(Int.random(in: 1...5, using: &random)))
             case 80..<82: if let id { handle(.broke(id, nil)) }
+            case 82..<84: if let id { handle(.hung(id, silence: .seconds(10))) }
+            case 84..<86:
+                let slots = (0..<fleet.size).filter { _ in Bool.random(using: &random) }
+                handle(.renew(slots, Bool.random(using: &random) ? .recycled : .replaced, reason: "walk"))
+            case 86: upgrade()
             default:
                 now = now + .milliseconds(Int.random(in: 1...1500, using: &random))
                 handle(.clock)
             }
+        }
+
+        /// Another image takes over what this one has, as after an exec.
+        mutating func upgrade() {
+            guard !fleet.isReloading, !fleet.isRenewing, fleet.hasStarted, !isStopping else { return }
+            let (workers, slots, size) = (fleet.sorted, fleet.slots, fleet.size)
+            var next = Fleet(seed: random.next())
+            next.timing = fleet.timing
+            next.nextID = fleet.nextID
+            fleet = next
+            handle(.adopt(workers, slots: slots, workers: size, generation: inForce))
+            handle(.renew(Array(0..<size), .replaced, reason: "upgraded"))
         }
 
         mutating func reapOne() {
@@ -154,7 +174,10 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...300)
+    /// 200,000 events by default; TAGWAY_WALKS asks for more seeds.
+    static let seeds = 1...(ProcessInfo.processInfo.environment["TAGWAY_WALKS"].flatMap { Int($0) } ?? 500)
+
+    @Test(arguments: seeds)
     func everyOrderOfEventsKeepsTheInvariants(_ seed: Int) {
         var world = World(seed: UInt64(seed))
         world.handle(.start(workers: 3, generation: 1))
@@ -167,6 +190,7 @@ import Testing
         #expect(world.fleet.readyCount == world.fleet.size, "seed \(seed)")
         #expect(world.fleet.workers.count == world.fleet.size, "seed \(seed)")
         #expect(!world.fleet.isReloading, "seed \(seed)")
+        #expect(!world.fleet.isRenewing, "seed \(seed)")
         for worker in world.fleet.sorted {
             #expect(worker.generation == world.fleet.generation, "seed \(seed)")
             #expect(world.workers[worker.id]?.generation == worker.generation, "seed \(seed)")

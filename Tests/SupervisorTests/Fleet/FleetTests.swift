@@ -50,6 +50,11 @@ import Testing
         news(actions).compactMap { if case .reloaded(let outcome) = $0 { outcome } else { nil } }
     }
 
+    /// All but what is only told.
+    private func orders(_ actions: [Fleet.Action]) -> [Fleet.Action] {
+        actions.filter { if case .tell = $0 { false } else { true } }
+    }
+
     private func spawned(_ actions: [Fleet.Action]) -> [Int] {
         actions.compactMap { if case .spawn(let id, _, _) = $0 { id } else { nil } }
     }
@@ -115,12 +120,13 @@ import Testing
         let actions = driven.take()
         #expect(spawned(actions) == [3])
         #expect(actions.contains(.send(2, .poke)))
-        guard case .workerExited(_, let reason, false, 3, let nextTry)? = news(actions).first else {
+        guard case .workerExited(let departure)? = news(actions).first else {
             Issue.record("no word of the death: \(actions)")
             return
         }
-        #expect(reason == "SIGKILL, maybe out of memory")
-        #expect(nextTry == TimeSpan(nanoseconds: 0))
+        #expect(departure.reason == "SIGKILL, maybe out of memory")
+        #expect(departure.kind == .signal && !departure.isExpected && departure.lost == 3)
+        #expect(departure.nextTry == TimeSpan(nanoseconds: 0))
     }
 
     @Test func repeatedDeathsOfOneSlotWaitLongerAndDoNotDelayOthers() {
@@ -132,7 +138,9 @@ import Testing
             driven.handle(.exited(id, .signal(11), lost: 0))
             let actions = driven.take()
             for one in news(actions) {
-                if case .workerExited(_, _, _, _, let wait?) = one { waits.append(wait.milliseconds) }
+                if case .workerExited(let departure) = one, let wait = departure.nextTry {
+                    waits.append(wait.milliseconds)
+                }
                 if case .crashLoop(slot: 0, _) = one { loops += 1 }
             }
             driven.now = driven.fleet.nextDeadline == .never ? driven.now : max(driven.now, driven.fleet.nextDeadline)
@@ -300,7 +308,7 @@ import Testing
     @Test func aStopEndsWhenTheLastWorkerHas() {
         var driven = Driven.serving()
         driven.handle(.stop)
-        #expect(driven.take() == [.closeListeners, .send(1, .drain), .send(2, .drain)])
+        #expect(orders(driven.take()) == [.closeListeners, .send(1, .drain), .send(2, .drain)])
         driven.handle(.exited(1, .code(0), lost: 0))
         #expect(!driven.take().contains(.exit(0)))
         driven.handle(.exited(2, .code(0), lost: 0))
