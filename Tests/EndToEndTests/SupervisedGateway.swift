@@ -14,6 +14,19 @@ final class SupervisedGateway: Sendable {
             .appendingPathComponent("tagway")
     }()
 
+    private static let unshare = URL(fileURLWithPath: "/usr/bin/unshare")
+
+    /// Whether this machine lets us mount in a namespace of ours; containers often do not.
+    static let canMount: Bool = {
+        let process = Process()
+        process.executableURL = unshare
+        process.arguments = ["--user", "--map-root-user", "--mount", "mount", "--bind", "/etc", "/etc"]
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }()
+
     struct NotReady: Error { let log: String }
 
     var configuration: URL { directory.appendingPathComponent("config.yaml") }
@@ -27,7 +40,11 @@ final class SupervisedGateway: Sendable {
     }
 
     /// Starts it on a port that the kernel picks, and waits until it is ready.
-    init(_ yaml: String, workers: Int = 2, environment: [String: String] = [:]) throws {
+    ///
+    /// `mountedFile`: with the configuration mounted over itself, in a mount namespace of its own; `unshare(1)`.
+    init(
+        _ yaml: String, workers: Int = 2, environment: [String: String] = [:], mountedFile: Bool = false
+    ) throws {
         directory = try Self.makeDirectory()
         try Data(yaml.utf8).write(to: directory.appendingPathComponent("config.yaml"))
         let log = directory.appendingPathComponent("log")
@@ -38,6 +55,14 @@ final class SupervisedGateway: Sendable {
             "serve", "--config", directory.appendingPathComponent("config.yaml").path, "--port", "0", "--workers",
             "\(workers)", "--run-dir", directory.appendingPathComponent("run").path,
         ]
+        if mountedFile {
+            let script = #"file=$1 && shift && mount --bind "$file" "$file" && exec "$@""#
+            process.arguments =
+                ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+                + [directory.appendingPathComponent("config.yaml").path, Self.executable.path]
+                + (process.arguments ?? [])
+            process.executableURL = Self.unshare
+        }
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardError = try FileHandle(forWritingTo: log)
         let access = directory.appendingPathComponent("access")

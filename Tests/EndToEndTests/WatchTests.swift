@@ -19,16 +19,33 @@ import Testing
         #expect(waitUntil(seconds: 5) { generation(gateway) == number }, "\(what)\n\(gateway.log)")
     }
 
-    @Test func anEditIsAReload() throws {
+    @Test("66. an edit in place, by rename, with a backup, and after a removal is a reload")
+    func anEditIsAReload() throws {
         let gateway = try SupervisedGateway(yaml("one"))
+        let files = FileManager.default
         try gateway.write(yaml("two"))
         expectGeneration(2, gateway, "renamed into place")
         try Data(yaml("three").utf8).write(to: gateway.configuration)
         expectGeneration(3, gateway, "written in place")
-        try FileManager.default.removeItem(at: gateway.configuration)
-        try gateway.write(yaml("four"))
-        expectGeneration(4, gateway, "removed and made again")
+        // As vi does: the old file becomes the backup, a new one is written, the backup goes.
+        let backup = gateway.directory.appendingPathComponent("config.yaml~")
+        try files.moveItem(at: gateway.configuration, to: backup)
+        try Data(yaml("four").utf8).write(to: gateway.configuration)
+        try files.removeItem(at: backup)
+        expectGeneration(4, gateway, "written beside a backup")
+        try files.removeItem(at: gateway.configuration)
+        // Seen missing, which changes nothing.
+        #expect(waitUntil(seconds: 5) { gateway.events("reload").contains { $0["result"] as? String == "failed" } })
+        try gateway.write(yaml("five"))
+        expectGeneration(5, gateway, "removed and made again")
         #expect(gateway.events("reload-begin").allSatisfy { $0["trigger"] as? [String] == ["watch"] })
+    }
+
+    @Test("66. a file that is mounted by itself is warned of", .enabled(if: SupervisedGateway.canMount))
+    func aMountedFileIsWarnedOf() throws {
+        let gateway = try SupervisedGateway(yaml("one"), mountedFile: true)
+        #expect(waitUntil(seconds: 5) { !gateway.events("subpath-mount").isEmpty }, "\(gateway.log)")
+        #expect(gateway.events("subpath-mount").map { $0["path"] as? String } == [gateway.configuration.path])
     }
 
     @Test func aBadFileIsToldOnceAndMendedByTheNext() throws {
@@ -45,7 +62,8 @@ import Testing
     }
 
     /// As the kubelet updates a volume: a new folder, a new link, renamed over `..data`.
-    @Test func aConfigMapSwapIsAReload() throws {
+    @Test("66. twenty swaps of a ConfigMap are twenty generations, within two seconds")
+    func aConfigMapSwapIsAReload() throws {
         let gateway = try SupervisedGateway(yaml("zero"))
         let folder = gateway.directory
         func swap(_ number: Int) throws {
@@ -64,15 +82,17 @@ import Testing
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "..data/config.yaml")
         #expect(rename(link, gateway.configuration.path) == 0)
         expectGeneration(2, gateway, "a link in place of the file")
-        var quickest = UInt64.max
-        for number in 2...6 {
+        var times: [UInt64] = []
+        for number in 2...21 {
             let begun = DispatchTime.now().uptimeNanoseconds
             try swap(number)
             expectGeneration(number + 1, gateway, "swap \(number)")
-            quickest = min(quickest, DispatchTime.now().uptimeNanoseconds - begun)
+            times.append(DispatchTime.now().uptimeNanoseconds - begun)
         }
-        // Of one on a machine that runs many other tests, nothing follows; five in a row are late only for a reason.
-        #expect(quickest < 2_000_000_000)
+        // A machine that runs many other tests holds up one or another; half of them are late only for a reason.
+        #expect(times.sorted()[times.count / 2] < 2_000_000_000, "\(times)")
+        let generations = gateway.events("reload").compactMap { $0["generation"] as? Int }
+        #expect(generations == Array(2...22))
         #expect(gateway.events("reload").allSatisfy { $0["result"] as? String == "ok" })
     }
 
