@@ -1,6 +1,6 @@
 /// The router's settings as bytes, and back. Pure.
 extension RouterSettings {
-    func encode(into out: inout ConfigurationEncoder) {
+    func encode(into out: inout BinaryEncoder) {
         out.put(enableTagFiltering)
         out.put(matchAny)
         out.put(tagPrefix)
@@ -21,7 +21,7 @@ extension RouterSettings {
         fallbacks.encode(into: &out)
     }
 
-    init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         enableTagFiltering = try input.bool()
         matchAny = try input.bool()
@@ -44,18 +44,18 @@ extension RouterSettings {
 }
 
 extension FailurePolicy {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         for count in counts { out.put(count) }
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         for index in counts.indices { counts[index] = try input.optionalInt() }
     }
 }
 
 extension RetrySettings {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         out.put(count)
         out.put(minimumWait)
         policy.encode(into: &out)
@@ -65,7 +65,7 @@ extension RetrySettings {
         }
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         count = try input.int()
         minimumWait = try input.double()
@@ -77,14 +77,14 @@ extension RetrySettings {
 }
 
 extension CooldownSettings {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         out.put(isDisabled)
         out.put(time)
         out.put(allowedFails)
         allowedFailsPolicy.encode(into: &out)
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         isDisabled = try input.bool()
         time = try input.double()
@@ -94,26 +94,26 @@ extension CooldownSettings {
 }
 
 extension FallbackRule {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         out.put(group)
         out.put(targets) { $0.put($1) }
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init(
             group: try input.string(),
             targets: try input.array { (input) throws(Configuration.CodingError) in try input.string() })
     }
 
     fileprivate static func list(
-        from input: inout ConfigurationInput
+        from input: inout BinaryDecoder
     ) throws(Configuration.CodingError) -> [FallbackRule] {
         try input.array { (input) throws(Configuration.CodingError) in try FallbackRule(from: &input) }
     }
 }
 
 extension FallbackSettings {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         out.put(rules) { $1.encode(into: &$0) }
         out.put(defaults) { $0.put($1) }
         out.put(contextWindow) { out, rules in out.put(rules) { $1.encode(into: &$0) } }
@@ -121,7 +121,7 @@ extension FallbackSettings {
         out.put(maximumDepth)
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         rules = try FallbackRule.list(from: &input)
         defaults = try input.array { (input) throws(Configuration.CodingError) in try input.string() }

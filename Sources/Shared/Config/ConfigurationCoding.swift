@@ -3,12 +3,12 @@
 /// Both sides are the same executable, so the format needs no history: a version that differs is an error. Cut or
 /// garbled input throws.
 extension Configuration {
-    package struct CodingError: Error, Equatable {}
+    package typealias CodingError = BinaryDecoder.Failure
 
-    private static let version: UInt64 = 2
+    private static let version: UInt64 = 3
 
     package func encoded() -> [UInt8] {
-        var out = ConfigurationEncoder()
+        var out = BinaryEncoder()
         out.put(Self.version)
         out.put(deployments) { out, item in item.encode(into: &out) }
         router.encode(into: &out)
@@ -33,7 +33,7 @@ extension Configuration {
 
     package init(encoded bytes: [UInt8]) throws(CodingError) {
         self.init()
-        var input = ConfigurationInput(bytes)
+        var input = BinaryDecoder(bytes)
         guard try input.number() == Self.version else { throw CodingError() }
         deployments = try input.array { (input) throws(CodingError) in try Deployment(from: &input) }
         router = try RouterSettings(from: &input)
@@ -56,7 +56,7 @@ extension Configuration {
 }
 
 extension Deployment {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         for text in [modelName, id, model, upstreamModel, apiBase, basePath, parametersJSON, infoJSON] { out.put(text) }
         out.put(apiKey?.reveal())
         out.put(origin.isSecure)
@@ -86,7 +86,7 @@ extension Deployment {
         out.put(unconfigured)
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         modelName = try input.string()
         id = try input.string()
@@ -128,7 +128,7 @@ extension Deployment {
 }
 
 extension ProcessSettings {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         out.put(workers)
         out.put(headerBytes)
         out.put(bodyBytes)
@@ -143,7 +143,7 @@ extension ProcessSettings {
         out.put(noProxy)
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         workers = try input.optionalInt()
         headerBytes = try input.int()
@@ -164,14 +164,14 @@ extension ProcessSettings {
 }
 
 extension SupervisionSettings {
-    fileprivate func encode(into out: inout ConfigurationEncoder) {
+    fileprivate func encode(into out: inout BinaryEncoder) {
         for number in [lameDuck, idleGrace, watchdogTimeout, probation, noWorkerExit, recycleAge] { out.put(number) }
         out.put(maxWorkers)
         out.put(recycleRequests)
         out.put(recycleMemory)
     }
 
-    fileprivate init(from input: inout ConfigurationInput) throws(Configuration.CodingError) {
+    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
         lameDuck = try input.double()
         idleGrace = try input.double()

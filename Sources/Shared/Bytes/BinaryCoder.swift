@@ -1,0 +1,114 @@
+/// Numbers, strings and arrays as bytes, for what processes of the same build, or its neighbour, tell each other. Pure.
+///
+/// Strings and arrays carry their length in front, numbers are 8 bytes, little endian.
+package struct BinaryEncoder {
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
+
+    package mutating func put(_ number: UInt64) {
+        for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
+    }
+
+    package mutating func put(_ number: Int) { put(UInt64(bitPattern: Int64(number))) }
+    package mutating func put(_ number: Double) { put(number.bitPattern) }
+    package mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+
+    /// As a string is put.
+    package mutating func put(raw: [UInt8]) {
+        put(raw.count)
+        bytes.append(contentsOf: raw)
+    }
+
+    package mutating func put(_ text: String) {
+        put(text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    package mutating func put<Value>(_ value: Value?, _ body: (inout BinaryEncoder, Value) -> Void) {
+        put(value != nil)
+        if let value { body(&self, value) }
+    }
+
+    package mutating func put(_ text: String?) { put(text) { $0.put($1) } }
+    package mutating func put(_ number: Double?) { put(number) { $0.put($1) } }
+    package mutating func put(_ number: Int?) { put(number) { $0.put($1) } }
+    package mutating func put(_ flag: Bool?) { put(flag) { $0.put($1) } }
+
+    package mutating func put<Item>(_ items: [Item], _ body: (inout BinaryEncoder, Item) -> Void) {
+        put(items.count)
+        for item in items { body(&self, item) }
+    }
+}
+
+/// Reads what a `BinaryEncoder` wrote, in the same order. Cut or garbled bytes throw.
+package struct BinaryDecoder {
+    package struct Failure: Error, Equatable { package init() {} }
+
+    private let bytes: [UInt8]
+    private var position = 0
+
+    package init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    package var isAtEnd: Bool { position == bytes.count }
+
+    package mutating func number() throws(Failure) -> UInt64 {
+        guard bytes.count - position >= 8 else { throw Failure() }
+        var value: UInt64 = 0
+        for index in 0..<8 { value |= UInt64(bytes[position + index]) << UInt64(index * 8) }
+        position += 8
+        return value
+    }
+
+    package mutating func int() throws(Failure) -> Int { Int(Int64(bitPattern: try number())) }
+    package mutating func double() throws(Failure) -> Double { Double(bitPattern: try number()) }
+
+    package mutating func bool() throws(Failure) -> Bool {
+        guard position < bytes.count, bytes[position] <= 1 else { throw Failure() }
+        position += 1
+        return bytes[position - 1] == 1
+    }
+
+    package mutating func string() throws(Failure) -> String {
+        String(decoding: try piece(), as: UTF8.self)
+    }
+
+    package mutating func raw() throws(Failure) -> [UInt8] { Array(try piece()) }
+
+    private mutating func piece() throws(Failure) -> ArraySlice<UInt8> {
+        let count = try int()
+        guard count >= 0, count <= bytes.count - position else { throw Failure() }
+        position += count
+        return bytes[position - count..<position]
+    }
+
+    package mutating func optional<Value>(_ body: (inout BinaryDecoder) throws(Failure) -> Value) throws(Failure)
+        -> Value?
+    {
+        try bool() ? try body(&self) : nil
+    }
+
+    package mutating func optionalString() throws(Failure) -> String? {
+        try optional { (input) throws(Failure) in try input.string() }
+    }
+
+    package mutating func optionalDouble() throws(Failure) -> Double? {
+        try optional { (input) throws(Failure) in try input.double() }
+    }
+
+    package mutating func optionalInt() throws(Failure) -> Int? {
+        try optional { (input) throws(Failure) in try input.int() }
+    }
+
+    package mutating func array<Item>(_ body: (inout BinaryDecoder) throws(Failure) -> Item) throws(Failure) -> [Item] {
+        let count = try int()
+        // Every item takes a byte at least, so a garbled count cannot reserve more than there is.
+        guard count >= 0, count <= bytes.count - position else { throw Failure() }
+        var items: [Item] = []
+        items.reserveCapacity(count)
+        for _ in 0..<count { items.append(try body(&self)) }
+        return items
+    }
+}
