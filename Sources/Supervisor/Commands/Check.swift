@@ -9,7 +9,7 @@ enum Check {
         let (text, code) = report(loaded, isStrict: options.isStrict)
         StandardStream.output.write(text)
         if options.saysGrace, code == ExitCode.done {
-            StandardStream.output.write(grace(of: loaded.decoded.configuration.process))
+            StandardStream.output.write(grace(of: loaded.decoded.configuration))
         }
         return code
     }
@@ -37,13 +37,14 @@ enum Check {
 
     /// How long who stops the service has to wait before it kills. Pure.
     ///
-    /// Kubernetes sends TERM while it still takes the pod from its endpoints, hence the sleep before it.
-    static func grace(of settings: ProcessSettings) -> String {
-        let sleep = 5
-        let stop = Int(min(settings.drainTimeout, 1e9).rounded(.up)) + 15
+    /// Kubernetes sends TERM while it still takes the pod from its endpoints: without a lame duck, connections that come
+    /// meanwhile are refused.
+    static func grace(of configuration: Configuration) -> String {
+        let lameDuck = configuration.supervision.lameDuck
+        let stop = Int(min(lameDuck.rounded(.up) + configuration.process.drainTimeout.rounded(.up), 1e9)) + 15
+        let hint = lameDuck > 0 ? "" : "# in a pod, tagway.lame_duck should be 5 and not 0\n"
         return """
-            preStop.sleep.seconds: \(sleep)
-            terminationGracePeriodSeconds: \(sleep + stop)
+            \(hint)terminationGracePeriodSeconds: \(stop)
             stop_grace_period: \(stop)s
             TimeoutStopSec=\(stop)
 

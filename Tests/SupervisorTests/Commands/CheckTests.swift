@@ -72,16 +72,29 @@ import Testing
         #expect(code == ExitCode.configuration)
     }
 
-    @Test(arguments: [(60.0, "80", "75"), (300, "320", "315"), (0.2, "21", "16"), (1e300, "1000000020", "1000000015")])
-    func whoStopsItHasToWaitForTheDrain(_ drain: Double, _ pod: String, _ service: String) {
-        var settings = ProcessSettings()
-        settings.drainTimeout = drain
+    @Test(arguments: [
+        (60.0, 5.0, "80"), (300, 2.5, "318"), (0.2, 0.5, "17"), (1e300, 1, "1000000015"), (60, 1e300, "1000000015"),
+    ])
+    func whoStopsItHasToWaitForLameDuckAndDrain(_ drain: Double, _ lameDuck: Double, _ grace: String) {
+        var configuration = Configuration()
+        configuration.process.drainTimeout = drain
+        configuration.supervision.lameDuck = lameDuck
         #expect(
-            Check.grace(of: settings) == """
-                preStop.sleep.seconds: 5
-                terminationGracePeriodSeconds: \(pod)
-                stop_grace_period: \(service)s
-                TimeoutStopSec=\(service)
+            Check.grace(of: configuration) == """
+                terminationGracePeriodSeconds: \(grace)
+                stop_grace_period: \(grace)s
+                TimeoutStopSec=\(grace)
+
+                """)
+    }
+
+    @Test func aPodWithoutALameDuckIsToldOf() {
+        #expect(
+            Check.grace(of: Configuration()) == """
+                # in a pod, tagway.lame_duck should be 5 and not 0
+                terminationGracePeriodSeconds: 315
+                stop_grace_period: 315s
+                TimeoutStopSec=315
 
                 """)
     }

@@ -35,6 +35,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* What `tagway check --container` says of the configuration. */}}
 {{- define "tagway.grace" -}}
+{{- $duck := dig "tagway" "lame_duck" 0 .Values.config }}
 {{- $drain := dig "tagway" "drain_timeout" 300 .Values.config }}
-{{- default (add 5 (ceil $drain) 15) .Values.terminationGracePeriodSeconds }}
+{{- default (add (ceil $duck) (ceil $drain) 15) .Values.terminationGracePeriodSeconds }}
 {{- end }}
