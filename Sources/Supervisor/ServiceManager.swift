@@ -7,6 +7,8 @@ struct ServiceManager {
     private let address: SocketAddress?
     /// How often it wants to hear that we are alive; nil: never.
     let watchdogInterval: TimeSpan?
+    /// How many descriptors it keeps for our successor; 0: none.
+    let storeSize: Int
 
     init(environment: [String: String]) {
         address = environment["NOTIFY_SOCKET"].flatMap { name in
@@ -19,6 +21,8 @@ struct ServiceManager {
         } else {
             watchdogInterval = nil
         }
+        // Set by systemd from 254 on, by our unit before.
+        storeSize = address == nil ? 0 : environment["FDSTORE"].flatMap { Int($0) } ?? 0
     }
 
     func ready(_ status: String) {
@@ -47,10 +51,20 @@ struct ServiceManager {
         send(["WATCHDOG=1"])
     }
 
-    private func send(_ lines: [String]) {
-        guard let address else { return }
+    /// Gives it a copy of a socket, which the next process of the service is started with.
+    func store(_ socket: DescriptorBox, as name: String) -> Bool {
+        send(["FDSTORE=1", "FDNAME=\(name)"], [socket])
+    }
+
+    func forget(_ name: String) {
+        send(["FDSTOREREMOVE=1", "FDNAME=\(name)"])
+    }
+
+    @discardableResult
+    private func send(_ lines: [String], _ descriptors: [DescriptorBox] = []) -> Bool {
+        guard let address else { return false }
         // A line is a variable: what we say of errors must not begin another one.
         let text = lines.map { String($0.map { $0.isNewline ? " " : $0 }) }.joined(separator: "\n")
-        Socket.sendDatagram(Array(text.utf8), to: address)
+        return Socket.sendDatagram(Array(text.utf8), descriptors: descriptors, to: address)
     }
 }

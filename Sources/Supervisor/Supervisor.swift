@@ -122,9 +122,10 @@ final class Supervisor {
             throw StartFailure(ExitCode.unavailable, error.message)
         }
         // Whoever opened sockets for us, and said nothing else, has said where to listen.
+        let activated = inherited.filter { $0.storedAs == nil }
         let addresses =
-            inherited.isEmpty || options.isPortGiven || !options.hosts.isEmpty
-            ? try Self.addresses(options) : [inherited.map(\.address)]
+            activated.isEmpty || options.isPortGiven || !options.hosts.isEmpty
+            ? try Self.addresses(options) : [activated.map(\.address)]
         isLoopback = addresses.joined().allSatisfy(\.isLoopback)
         // A port that the kernel picks cannot be anybody else's.
         var directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
@@ -168,6 +169,7 @@ final class Supervisor {
             config: source.path, hash: configuration.fingerprint, workers: wantedWorkers,
             listeners: listeners.listeners.map { "\($0.address)" })
         log.listening(listeners, smallerBacklog: ListenerSet.smallerBacklog())
+        listeners.store(in: manager)
         log.tail.send = { [control] in control.push($0, $1) }
         if manager.watchdogInterval != nil { nextSignOfLife = startedAt }
         nextTick = startedAt

@@ -320,7 +320,7 @@ import Testing
 
     @Test func aWorkerHasOnlyWhatItNeeds() throws {
         let gateway = try SupervisedGateway(
-            Self.configuration(), workers: 1, environment: ["WATCHDOG_USEC": "1", "LISTEN_FDS": "0"])
+            Self.configuration(), workers: 1, environment: ["WATCHDOG_USEC": "1", "LISTEN_FDS": "0", "FDSTORE": "0"])
         let worker = try #require(try gateway.workers().first)
         let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(worker)/fd")
         let targets = names.compactMap { name in
@@ -333,6 +333,7 @@ import Testing
         let environment = try String(contentsOfFile: "/proc/\(worker)/environ", encoding: .utf8)
         #expect(!environment.contains("WATCHDOG_USEC"))
         #expect(!environment.contains("LISTEN_FDS"))
+        #expect(!environment.contains("FDSTORE"))
         let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(worker)/task")
         #expect(threads.count <= 2)
         let arguments = try String(contentsOfFile: "/proc/\(worker)/cmdline", encoding: .utf8)
@@ -366,7 +367,9 @@ import Testing
                 if lines.count > 1 { return lines }
             }
         }
-        let gateway = try SupervisedGateway(Self.configuration(), environment: ["NOTIFY_SOCKET": path])
+        let gateway = try SupervisedGateway(
+            Self.configuration(), environment: ["NOTIFY_SOCKET": path, "FDSTORE": "1"])
+        #expect(next() == ["FDSTORE=1", "FDNAME=listener-127.0.0.1-\(gateway.port)"])
         #expect(
             next() == ["READY=1", "MAINPID=\(gateway.processID)", "STATUS=2/2 workers, generation 1"])
         try gateway.write(Self.configuration(extra: "other"))

@@ -9,8 +9,8 @@ extension Socket {
         _ = clinux_ignore_new_connections(listener)
     }
 
-    /// Makes a listening socket that came from outside like one of ours: never waiting, not for children. Throws
-    /// for anything else.
+    /// Makes a listening socket that came from outside like one of ours: never waiting, not for children, open to new
+    /// connections. Throws for anything else.
     package static func adopt(_ number: Int32) throws(SystemError) {
         var isListening: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
@@ -20,6 +20,9 @@ extension Socket {
         guard isListening != 0 else { throw SystemError(call: "SO_ACCEPTCONN", code: EINVAL) }
         guard clinux_fcntl(number, F_SETFD, Int(FD_CLOEXEC)) == 0, clinux_fcntl(number, F_SETFL, Int(O_NONBLOCK)) == 0
         else { throw .last("fcntl") }
+        // There is none, unless an earlier owner was about to close it.
+        var none: Int32 = 0
+        _ = unsafe setsockopt(number, SOL_SOCKET, SO_DETACH_FILTER, &none, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// Connections that nobody has accepted yet; 0 when unknown.

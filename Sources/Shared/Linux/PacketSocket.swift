@@ -43,8 +43,14 @@ package final class PacketSocket {
 
     /// Sends one message. False when the other side has not read enough of what came before.
     package func send(_ bytes: [UInt8], descriptors: [DescriptorBox] = []) throws(SystemError) -> Bool {
+        try Self.send(bytes, descriptors: descriptors, on: number)
+    }
+
+    /// The same on a socket that is not one of these.
+    static func send(
+        _ bytes: [UInt8], descriptors: [DescriptorBox], on number: Int32
+    ) throws(SystemError) -> Bool {
         precondition(bytes.count <= Self.largest && descriptors.count <= Self.mostDescriptors, "message too large")
-        let number = number
         // cmsghdr: length (8 bytes), level and type (4 each), then the numbers, rounded up to 8 bytes.
         let length = 16 + 4 * descriptors.count
         var control = [UInt64](repeating: 0, count: (length + 7) / 8)

@@ -3,16 +3,18 @@ internal import Glibc
 
 /// What only sockets of one machine can do; unix(7).
 extension Socket {
-    /// Sends one datagram to a Unix address; true when it was taken. Never waits.
+    /// Sends one datagram, and copies of descriptors with it, to a Unix address; true when it was taken. Never waits.
     @discardableResult
-    package static func sendDatagram(_ bytes: [UInt8], to address: SocketAddress) -> Bool {
+    package static func sendDatagram(
+        _ bytes: [UInt8], descriptors: [DescriptorBox] = [], to address: SocketAddress
+    ) -> Bool {
         let number = socket(address.family, Int32(SOCK_DGRAM.rawValue) | 0o2004000, 0)
         guard number >= 0 else { return false }
         let socket = FileDescriptor(owning: number)
-        let sent = unsafe address.withSocketAddress { name, length in
-            unsafe sendto(socket.number, bytes, bytes.count, Int32(MSG_NOSIGNAL), name, length)
+        let isThere = unsafe address.withSocketAddress { name, length in
+            unsafe Glibc.connect(socket.number, name, length) == 0
         }
-        return sent == bytes.count
+        return isThere && (try? PacketSocket.send(bytes, descriptors: descriptors, on: socket.number)) == true
     }
 
     /// Whose process is at the other end of a connected Unix socket, and its number; SO_PEERCRED.

@@ -71,7 +71,7 @@ final class WorkerProcess {
     /// The environment of a worker: without what only the supervisor may say to the service manager.
     static func environment(from own: [String: String]) -> [String: String] {
         own.filter { name, _ in
-            name != "NOTIFY_SOCKET" && !name.hasPrefix("WATCHDOG_") && !name.hasPrefix("LISTEN_")
+            name != "NOTIFY_SOCKET" && name != "FDSTORE" && !name.hasPrefix("WATCHDOG_") && !name.hasPrefix("LISTEN_")
         }
     }
 }

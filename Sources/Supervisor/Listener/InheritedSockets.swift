@@ -1,10 +1,21 @@
 internal import Shared
 
-/// Listening sockets that a service manager has opened for us; sd_listen_fds(3), without its library.
+/// Listening sockets that a service manager has opened for us, or kept since an earlier process gave it copies;
+/// sd_listen_fds(3), without its library.
 struct InheritedSockets {
     struct One {
         let number: Int32
         let name: String
+
+        /// Given to the manager by an earlier process of ours.
+        var isStored: Bool { name.hasPrefix(InheritedSockets.storedPrefix) }
+    }
+
+    private static let storedPrefix = "listener-"
+
+    /// What the manager is to call its copy of a listener. A colon separates names there. Pure.
+    static func storedName(of address: SocketAddress) -> String {
+        storedPrefix + String("\(address)".map { $0 == ":" ? "-" : $0 })
     }
 
     static let first: Int32 = 3
@@ -28,7 +39,9 @@ struct InheritedSockets {
             do throws(SystemError) {
                 try Socket.adopt(one.number)
                 let address = try Socket.localAddress(one.number)
-                listeners.append(ListenerSet.Listener(address: address, socket: socket, origin: .systemd))
+                listeners.append(
+                    ListenerSet.Listener(
+                        address: address, socket: socket, origin: .systemd, storedAs: one.isStored ? one.name : nil))
             } catch {
                 throw ListenerSet.BindError(address: "inherited socket \(one.number) \(one.name)", error: error)
             }

@@ -10,6 +10,11 @@ struct ListenerSet {
         let address: SocketAddress
         let socket: DescriptorBox
         var origin = Origin.bound
+        /// What the service manager calls the copy that we gave it.
+        var storedAs: String?
+
+        /// Whether the service manager has a copy, in which connections wait for our successor.
+        var isKept: Bool { origin == .systemd || storedAs != nil }
     }
 
     /// Where a socket comes from.
@@ -24,6 +29,8 @@ struct ListenerSet {
     private(set) var listeners: [Listener] = []
     /// Addresses of this machine that could not be used, though every address was asked for.
     private(set) var skipped: [String] = []
+    /// Stored by an earlier process, and not listened on any more.
+    private(set) var outdated: [Listener] = []
 
     /// What the kernel keeps of connections that nobody has accepted yet, if net.core.somaxconn allows.
     static let backlog: Int32 = 4096
@@ -69,11 +76,13 @@ struct ListenerSet {
     ///
     /// An IPv6 address that stands for a word (`*`, `localhost`) is left out on a machine without IPv6.
     ///
-    /// `inherited` sockets are used where they have a wanted address; one that has not is an error.
+    /// `inherited` sockets are used where they have a wanted address. One that has not is an error, unless it was stored
+    /// by ourselves, when we were told otherwise.
     init(binding hosts: [[SocketAddress]], inherited: [Listener] = []) throws(BindError) {
         var chosen: UInt16 = 0
         let wanted = Set(hosts.joined())
-        if let other = inherited.first(where: { !wanted.contains($0.address) }) {
+        outdated = inherited.filter { $0.storedAs != nil && !wanted.contains($0.address) }
+        if let other = inherited.first(where: { $0.storedAs == nil && !wanted.contains($0.address) }) {
             throw BindError(
                 address: "\(other.address)", error: SystemError(call: "LISTEN_FDS", code: 0), isUnwanted: true)
         }
@@ -126,14 +135,27 @@ struct ListenerSet {
         try Socket.bind(socket, to: address)
     }
 
+    /// Gives the service manager a copy of each socket that it has none of, as far as it takes them, and takes back those
+    /// that nobody wants any more.
+    mutating func store(in manager: ServiceManager) {
+        for name in outdated.compactMap(\.storedAs) { manager.forget(name) }
+        outdated = []
+        var left = manager.storeSize - listeners.count { $0.storedAs != nil }
+        for index in listeners.indices where left > 0 && !listeners[index].isKept {
+            let name = InheritedSockets.storedName(of: listeners[index].address)
+            guard manager.store(listeners[index].socket, as: name) else { continue }
+            listeners[index].storedAs = name
+            left -= 1
+        }
+    }
+
     var isLoopback: Bool { listeners.allSatisfy { $0.address.isLoopback } }
 
     var port: UInt16 { listeners.first?.address.port ?? 0 }
 
     /// Lets go of all sockets; the workers' copies live on until what is queued is accepted.
     mutating func close() {
-        // What the service manager holds, it holds for our successor: connections wait there.
-        for listener in listeners where listener.origin != .systemd {
+        for listener in listeners where !listener.isKept {
             Socket.ignoreNewConnections(listener.socket.number)
         }
         listeners = []
