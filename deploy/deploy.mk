@@ -25,7 +25,8 @@ install: documents ## install below DESTDIR/PREFIX (/usr/local); a configuration
 		> $(DESTDIR)$(UNITDIR)/tagway.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/tagway.service
 	install -d -m 0755 $(DESTDIR)$(SHARE)/doc/tagway/examples
-	install -m 0644 examples/*.yaml deploy/systemd/*.conf $(DESTDIR)$(SHARE)/doc/tagway/examples
+	install -m 0644 examples/*.yaml deploy/systemd/*.conf deploy/systemd/tagway.socket \
+		$(DESTDIR)$(SHARE)/doc/tagway/examples
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/tagway
 	test -e $(DESTDIR)$(SYSCONFDIR)/tagway/config.yaml \
 		|| install -m 0644 deploy/package/config.yaml $(DESTDIR)$(SYSCONFDIR)/tagway/config.yaml

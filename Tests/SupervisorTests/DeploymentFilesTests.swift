@@ -27,6 +27,12 @@ import Testing
         #expect(values("SuccessExitStatus", unit) == ["\(ExitCode.cut)"])
     }
 
+    @Test func theUnitSaysHowManySocketsAreKept() throws {
+        let unit = try text("systemd/tagway.service")
+        let most = try #require(values("FileDescriptorStoreMax", unit).first)
+        #expect(values("Environment", unit) == ["FDSTORE=\(most)"])
+    }
+
     @Test func whoeverStopsItWaitsForTheDefaultDrain() throws {
         let said = Check.grace(of: Configuration())
         let stop = try #require(values("TimeoutStopSec", try text("systemd/tagway.service")).first)

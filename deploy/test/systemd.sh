@@ -128,6 +128,49 @@ check "the newer package is installed" [ "$(inside dpkg-query -W -f '${Version}'
 check "the configuration is the edited one" answers 'second answer'
 check "nothing failed, no connection was closed" load_is_clean
 
+echo "== restart"
+load_waited() { [ "$(count failed)" = 0 ] && [ "$(count requests)" -gt 100 ]; }
+restart_under_load() { # OPTIONS of load.py
+    begin_load nsenter --target "$leader" --net -- 4000 "$@"
+    main=$(property MainPID)
+    inside systemctl restart tagway
+    within 5 is_ready
+    sleep 1
+    end_load
+    check "it is another process: $(property MainPID)" [ "$(property MainPID)" != "$main" ]
+    check "no connection and no request failed" load_waited
+}
+stored() { inside systemctl show tagway --property NFileDescriptorStore --value; }
+check "systemd keeps a copy of the listener: $(stored)" [ "$(stored)" = 1 ]
+restart_under_load --new
+restart_under_load
+check "systemd keeps one copy still: $(stored)" [ "$(stored)" = 1 ]
+inside mkdir -p /run/systemd/system/tagway.service.d
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/tagway serve --config /etc/tagway/config.yaml --port 4001\n' |
+    inside sh -c 'cat >/run/systemd/system/tagway.service.d/port.conf; systemctl daemon-reload; systemctl restart tagway'
+elsewhere() { [ "$(inside sh -c 'curl --silent --max-time 5 http://127.0.0.1:4001/health/ready')" != "" ]; }
+check "told to listen elsewhere, it does" within 5 elsewhere
+check "and has taken the former listener out of the store: $(stored)" [ "$(stored)" = 1 ]
+listens() { inside sh -c "grep -qi ':$(printf %04x "$1") 00000000:0000 0A' /proc/net/tcp"; }
+check "nobody listens where it was" eval '! listens 4000'
+inside sh -c 'rm -r /run/systemd/system/tagway.service.d; systemctl daemon-reload; systemctl restart tagway'
+check "told to come back, it does" within 5 answers 'second answer'
+
+echo "== socket activation"
+inside sh -c 'cp /usr/share/doc/tagway/examples/tagway.socket /run/systemd/system/; systemctl daemon-reload'
+inside systemd-analyze verify --man=no /run/systemd/system/tagway.socket >"$work/verify" 2>&1
+check "systemd-analyze verify is silent$(sed "s/^/: /" "$work/verify")" [ ! -s "$work/verify" ]
+inside sh -c 'systemctl stop tagway; systemctl start tagway.socket'
+check "systemd listens, the service is $(property ActiveState)" [ "$(property ActiveState)" = inactive ]
+check "the first request starts it" within 10 answers 'second answer'
+origin() { inside sh -c "journalctl -u tagway -o cat --no-pager | grep '\"listening\"' | tail -1 | grep -o '\"origin\":\"[a-z]*\"'"; }
+check "on the socket that systemd has opened: $(origin)" [ "$(origin)" = '"origin":"systemd"' ]
+restart_under_load --new
+restart_under_load
+inside sh -c 'systemctl stop tagway.socket tagway; rm /run/systemd/system/tagway.socket; systemctl daemon-reload
+    systemctl start tagway'
+check "without the socket unit it listens by itself: $(origin)" [ "$(origin)" = '"origin":"bound"' ]
+
 echo "== accidents"
 begin_load nsenter --target "$leader" --net -- 4000 --new
 victim=$(workers | cut -d' ' -f1)
@@ -139,12 +182,17 @@ end_load
 check "at most the requests of that worker failed: $(count failed)" [ "$(count failed)" -le 8 ]
 check "none was refused" only_errors RemoteDisconnected reset IncompleteRead
 
+begin_load nsenter --target "$leader" --net -- 4000 --new
 main=$(property MainPID)
 begun=$(milliseconds)
 inside kill -KILL "$main"
 restarted() { [ "$(property MainPID)" != "$main" ] && is_ready && answers 'second answer'; }
 check "a killed supervisor is started again" within 15 restarted
 echo "      after $(($(milliseconds) - begun)) ms"
+sleep 1
+end_load
+check "at most the requests under way failed: $(count failed)" [ "$(count failed)" -le 8 ]
+check "none was refused" only_errors RemoteDisconnected reset IncompleteRead
 orphans() { inside pgrep --exact --parent 1 tagway | grep -vx "$(property MainPID)"; }
 check "its workers are gone" [ -z "$(orphans)" ]
 
