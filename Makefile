@@ -26,7 +26,7 @@ test: deps test-programs ## build and run all tests
 	$(SWIFT) test --skip-build --disable-xctest
 
 lint: ## check the format of every Swift file
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests bench
 
 check: lint build test ## lint, build and test: before each commit
 
@@ -49,10 +49,15 @@ growth: build bench-tools ## measure cost as work grows, draw docs/img/growth.sv
 guard: build bench-tools ## instructions, allocations and system calls of a request against bench/instructions.json
 	python3 bench/guard.py $(GUARD_ARGS)
 
-.PHONY: bench growth guard bench-tools test-programs
+choice: deps choice-tools ## what choosing among 10, 100 and 1,000 deployments costs (CHOICE_ARGS, see bench/choice.py)
+	TAGWAY_CHOICE=1 $(SWIFT) build -c release --product tagway-choice -Xswiftc -static-stdlib
+	python3 bench/choice.py $(CHOICE_ARGS)
+
+.PHONY: bench growth guard choice bench-tools choice-tools test-programs
 test-programs: TOOLS = openssl:openssl python3:python3
 bench-tools: TOOLS = nginx:nginx-light valgrind:valgrind strace:strace openssl:openssl taskset:util-linux
-bench-tools test-programs:
+choice-tools: TOOLS = taskset:util-linux
+bench-tools choice-tools test-programs:
 	@for tool in $(TOOLS); do \
 		command -v $${tool%%:*} >/dev/null || [ -x /usr/sbin/$${tool%%:*} ] || missing="$$missing $${tool##*:}"; \
 	done; [ -z "$$missing" ] || $(MAKE) --no-print-directory install-packages PACKAGES="$$missing"

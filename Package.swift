@@ -42,6 +42,16 @@ let fuzz: Target =
         // gold cannot link libFuzzer into a program with a main of its own.
         linkerSettings: [.unsafeFlags(["-use-ld=lld"])])
 
+/// With TAGWAY_CHOICE set, the program that `make choice` measures with; nobody else builds it.
+let choice: [Target] =
+    Context.environment["TAGWAY_CHOICE"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "tagway-choice", dependencies: ["Worker", "Shared"], path: "bench/choice",
+            swiftSettings: strictTests + fast + [.unsafeFlags(["-parse-as-library"])])
+    ]
+
 let package = Package(
     name: "tagway",
     products: [.executable(name: "tagway", targets: ["tagway"])],
@@ -69,5 +79,5 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "Shared"], exclude: ["SDK", "Python"],
             swiftSettings: strictTests),
         fuzz,
-    ]
+    ] + choice
 )

@@ -1,10 +1,10 @@
-internal import Shared
+package import Shared
 
 /// How the deployments of one generation are doing: answers the router's questions from the scoreboard that all workers
 /// share, and enters there what became of each attempt.
 ///
 /// A deployment without a place on the scoreboard is always fit.
-final class DeploymentHealth: DeploymentStates {
+package final class DeploymentHealth: DeploymentStates {
     private struct Entry {
         /// Its place on the scoreboard; -1 without one.
         var slot: Int
@@ -21,7 +21,7 @@ final class DeploymentHealth: DeploymentStates {
     /// Whether tokens decide anything; they are read from answers only then.
     let countsTokens: Bool
 
-    init(_ configuration: Configuration, _ board: DeploymentBoard?) {
+    package init(_ configuration: Configuration, _ board: DeploymentBoard?) {
         self.board = board
         let router = configuration.router
         let groups = Dictionary(grouping: configuration.deployments, by: \.modelName).mapValues(\.count)
@@ -46,7 +46,7 @@ final class DeploymentHealth: DeploymentStates {
 
     // MARK: Questions of the router
 
-    func availability(of index: Int, at now: Instant) -> Availability {
+    package func availability(of index: Int, at now: Instant) -> Availability {
         let entry = entries[index]
         let slot = entry.slot
         guard let board, slot >= 0 else { return .fit }
@@ -63,7 +63,7 @@ final class DeploymentHealth: DeploymentStates {
         return .fit
     }
 
-    func admit(_ index: Int, at now: Instant) -> Admission? {
+    package func admit(_ index: Int, at now: Instant) -> Admission? {
         let entry = entries[index]
         let slot = entry.slot
         guard let board, slot >= 0 else { return Admission() }
@@ -82,17 +82,17 @@ final class DeploymentHealth: DeploymentStates {
         return admission
     }
 
-    func inFlight(of index: Int) -> Int {
+    package func inFlight(of index: Int) -> Int {
         guard let board, entries[index].slot >= 0 else { return 0 }
         return board.inFlight(of: entries[index].slot)
     }
 
-    func latency(of index: Int, isStream: Bool, at now: Instant) -> Int64 {
+    package func latency(of index: Int, isStream: Bool, at now: Instant) -> Int64 {
         guard let board, entries[index].slot >= 0 else { return 0 }
         return board.latency(of: entries[index].slot, isStream: isStream, lifetime: latencyLifetime, at: now)
     }
 
-    func tokens(of index: Int, at now: Instant) -> Int {
+    package func tokens(of index: Int, at now: Instant) -> Int {
         guard let board, entries[index].slot >= 0 else { return 0 }
         return board.tokens(of: entries[index].slot, at: now)
     }
@@ -146,7 +146,7 @@ final class DeploymentHealth: DeploymentStates {
     }
 
     /// Exactly once for each admission.
-    func ended(_ index: Int) {
+    package func ended(_ index: Int) {
         guard let board, entries[index].slot >= 0 else { return }
         board.endAttempt(entries[index].slot)
     }
