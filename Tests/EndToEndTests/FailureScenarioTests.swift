@@ -58,6 +58,32 @@ import Testing
         #expect(tier.count("first") == 1 && tier.count("second") == 1)
     }
 
+    /// Retries, higher orders and fallbacks only try to make the first failure good.
+    @Test(arguments: ["retry", "order", "fallback"])
+    func whenEverythingFailsTheFirstErrorIsTold(way: String) throws {
+        let (group, order) = (way == "fallback" ? "other" : "main", way == "order" ? 2 : 1)
+        let tier = try FailingTier(
+            [
+                Member(group: "main", id: "first", settings: "weight: 1, order: 1"),
+                Member(group: group, id: "second", settings: "order: \(order)"),
+            ], router: "num_retries: \(way == "retry" ? 1 : 0), fallbacks: [{main: [other]}]")
+        defer { tier.end() }
+        tier.upstream.script(
+            "first",
+            .error(
+                429, "too many for first", type: "rate_limit_error",
+                headers: ["retry-after": "7", "x-said-by": "first"]))
+        tier.upstream.script("second", presets: ["503"])
+        let answer = try tier.ask()
+        #expect(tier.count("first") == 1 && tier.count("second") == 1)
+        #expect(answer.status == 429 && answer.errorType == "throttling_error", "\(answer.body)")
+        #expect(answer.body.contains("too many for first"))
+        #expect(answer.deployment == "first" && answer.retryAfter == 7)
+        #expect(answer.headers["llm_provider-x-said-by"] == "first")
+        #expect(answer.headers["x-litellm-model-group"] == "main")
+        #expect(answer.retries == (way == "retry" ? 1 : 0) && answer.fallbacks == (way == "retry" ? 0 : 1))
+    }
+
     @Test func noAnswerAtAllIsBoundedByTheDeadlineOfTheRequest() throws {
         let tier = try FailingTier(
             router: "num_retries: 100, disable_cooldowns: true", process: "request_timeout: 0.7")
@@ -250,7 +276,7 @@ import Testing
         #expect(answer.headers["x-litellm-model-api-base"] == FailingTier.base("third", tier.upstream.port))
         tier.upstream.script("third", presets: ["500"])
         let failed = try tier.ask()
-        #expect(failed.status == 500 || failed.status == 503, "\(failed.body)")
+        #expect(failed.status == 500 && failed.deployment == "first", "\(failed.body)")
         #expect(failed.headers["x-litellm-model-group"] == "main")
         #expect(failed.retries == 1 && failed.fallbacks == 1)
         #expect(waitUntil(seconds: 5) { tier.gateway.accessLines().count == 2 })

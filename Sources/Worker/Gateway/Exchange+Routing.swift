@@ -3,13 +3,13 @@ internal import Shared
 /// Which deployments a request is tried at: the group it asks for, then those that stand in for it. The same tags count
 /// in each.
 extension Exchange {
-    /// How a group has failed.
+    /// A group has failed; which others stand in depends on how it failed last.
     struct GroupFailure: Error {
-        var error: GatewayError
-        var kind: FallbackTable.Kind
+        var kind = FallbackTable.Kind.general
     }
 
-    /// What a client is told when everything has failed: what went wrong first, and where.
+    /// What a client is told when everything has failed: what went wrong first, and where. Retries, higher `order`s and
+    /// fallbacks are the gateway's attempts to make that good; how they fail in turn is not what was asked for.
     struct FirstFailure {
         var error: GatewayError
         var deployment: Int?
@@ -24,24 +24,20 @@ extension Exchange {
         var step = FallbackChain.Step(
             target: .init(name: "", resolution: first), depth: 0, own: nil)
         plan.begin(retries: 0)
-        var failure: FirstFailure?
         while true {
             do throws(GroupFailure) {
                 return try await attempt(client, generation, step)
             } catch {
-                if failure == nil {
-                    failure = FirstFailure(
-                        error: error.error, deployment: deployment, retryAfter: retryAfter,
-                        providerFields: Array(providerFields.storage[providerFields.readable]))
+                if step.depth == 0 {
                     chain.begin(
                         at: .init(name: modelText, resolution: first),
                         maximumDepth: generation.table.fallbacks.maximumDepth)
                 }
                 addFallbacks(client, generation.table, step, error.kind)
             }
-            guard let next = chain.next(), EventLoop.shared.now < deadline(generation) else {
-                throw tellFirst(failure)
-            }
+            guard !client.cancellation.isCancelled, EventLoop.shared.now < deadline(generation),
+                let next = chain.next()
+            else { throw tellFirst() }
             step = next
         }
     }
@@ -51,8 +47,15 @@ extension Exchange {
         begun + .seconds(generation.configuration.process.requestTimeout)
     }
 
-    private func tellFirst(_ failure: FirstFailure?) -> GatewayError {
-        guard let failure else { return .unknownModel(modelText) }
+    private func note(_ error: GatewayError) {
+        if firstFailure != nil { return }
+        firstFailure = FirstFailure(
+            error: error, deployment: deployment, retryAfter: retryAfter,
+            providerFields: Array(providerFields.storage[providerFields.readable]))
+    }
+
+    private func tellFirst() -> GatewayError {
+        guard let failure = firstFailure else { return .draining }
         served = nil
         deployment = failure.deployment
         retryAfter = failure.retryAfter
@@ -88,13 +91,13 @@ extension Exchange {
         if step.depth == 0 { plan.begin(retries: wantedRetries(client, table)) }
         guard reason != nil else {
             let status = table.router.semantics == .strict ? 403 : 401
-            throw GroupFailure(
-                error: .tagsRefused(model: modelText, tags: tags.description, status: status), kind: .general)
+            note(.tagsRefused(model: modelText, tags: tags.description, status: status))
+            throw GroupFailure()
         }
         guard plan.enter(allowed, group: target.resolution.group, asFallback: step.depth > 0, table) else {
             let reasons = allowed.compactMap { table.deployments[Int($0)].unconfigured }
-            throw GroupFailure(
-                error: .unconfigured(model: modelText, reason: reasons.joined(separator: "; ")), kind: .general)
+            note(.unconfigured(model: modelText, reason: reasons.joined(separator: "; ")))
+            throw GroupFailure()
         }
         describe(client)
         try await attempts(client, generation)
@@ -125,20 +128,19 @@ extension Exchange {
         let table = generation.table
         let health = generation.health
         let last = deadline(generation)
-        var failure: GroupFailure?
+        var failure = GroupFailure()
         while true {
             let now = EventLoop.shared.now
             switch plan.next(table, health, isStream: request.isStream, now: now, using: &gateway.random) {
-            case .end: throw failure ?? GroupFailure(error: .unknownModel(modelText), kind: .general)
+            case .end: throw failure
             case .outage(let outage):
                 deployment = outage.deployment
                 retryAfter = max(.seconds(1), outage.until - now)
                 let seconds = ((outage.until - now).milliseconds + 999) / 1000
-                throw GroupFailure(
-                    error: .outage(model: modelText, seconds: max(1, seconds), isCooling: outage.isCooling),
-                    kind: .general)
+                note(.outage(model: modelText, seconds: max(1, seconds), isCooling: outage.isCooling))
+                throw failure
             case .wait(let until):
-                guard until < last else { throw failure ?? GroupFailure(error: .draining, kind: .general) }
+                guard until < last else { throw failure }
                 if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
                     return try checkGone(client)
                 }
@@ -157,8 +159,9 @@ extension Exchange {
                 case .failed(let error, let kind):
                     let now = EventLoop.shared.now
                     health.failed(index, admission, kind, retryAfter: retryAfter, at: now)
-                    failure = GroupFailure(error: error, kind: kind.fallbackKind)
-                    guard now < last else { throw GroupFailure(error: error, kind: kind.fallbackKind) }
+                    note(error)
+                    failure.kind = kind.fallbackKind
+                    guard now < last else { throw failure }
                     plan.failed(kind, at: index, retryAfter: retryAfter, now: now, table, using: &gateway.random)
                 }
             }
@@ -167,7 +170,10 @@ extension Exchange {
 
     private func checkGone(_ client: ClientConnection) throws(GroupFailure) {
         if client.wasToldToFinish, !client.response.hasStarted {
-            throw GroupFailure(error: .draining, kind: .general)
+            // Whatever went wrong before: sent again, it may well be answered.
+            firstFailure = nil
+            note(.draining)
+            throw GroupFailure()
         }
         error = client.wasToldToFinish ? "cut" : "client_closed_request"
         if status == 0 { status = client.wasToldToFinish ? 503 : 499 }

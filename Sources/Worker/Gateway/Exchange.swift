@@ -33,6 +33,7 @@ internal import Shared
     /// The deployment of the latest attempt, and its right to that.
     var deployment: Int?
     var admission = Admission()
+    var firstFailure: FirstFailure?
 
     // What came of it.
     var outbound: OutboundRequest
@@ -161,6 +162,7 @@ internal import Shared
         resolution = nil
         served = nil
         deployment = nil
+        firstFailure = nil
         reason = nil
         error = nil
         retryAfter = nil
