@@ -51,6 +51,7 @@ internal import Shared
         gateway.board = board
         gateway.deployments = DeploymentBoard(board.scoreboard, block: board.block)
         gateway.accessLines = accessLog
+        gateway.log = log
         EventLoop.shared.eachTurn { now in
             board.beat(now)
             accessLog.flush()

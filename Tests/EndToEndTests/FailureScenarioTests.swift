@@ -260,6 +260,10 @@ import Testing
         // It has succeeded: the primary is in use again.
         #expect(try waitUntil(seconds: 10) { try tier.ask().deployment == "first" })
         for _ in 0..<8 { #expect(try tier.ask().deployment == "first") }
+        let cooldowns = tier.gateway.events("cooldown")
+        #expect(cooldowns.map { $0["failure"] as? String } == ["status 429", "status 500"])
+        #expect(cooldowns.allSatisfy { $0["deployment"] as? String == "first" && $0["cooldown_ms"] as? Int == 1000 })
+        #expect(tier.gateway.events("recovered").map { $0["deployment"] as? String } == ["first"])
     }
 
     @Test func aFallbackIsAccountedFor() throws {

@@ -24,6 +24,17 @@ package enum AttemptFailure: Equatable, Sendable {
         }
     }
 
+    /// For a log.
+    package var text: String {
+        switch self {
+        case .status(let status): "status \(status)"
+        case .contextWindow: "the prompt is too long"
+        case .contentPolicy: "the prompt was refused"
+        case .noAnswer: "no usable answer"
+        case .timeout: "no answer in time"
+        }
+    }
+
     /// Which groups stand in.
     package var fallbackKind: FallbackTable.Kind {
         switch self {

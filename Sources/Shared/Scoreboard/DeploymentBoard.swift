@@ -50,9 +50,16 @@ package final class DeploymentBoard {
     }
 
     /// Leaves the deployment alone until then; a later end stays. Whether anything changed.
+    ///
+    /// `probe`: until when the probe that has failed kept others away, if it was one. That is no cooldown: its end gives
+    /// way to an earlier one.
     @discardableResult
-    package func cool(_ slot: Int, until end: Instant) -> Bool {
+    package func cool(_ slot: Int, until end: Instant, insteadOf probe: Instant? = nil) -> Bool {
         let offset = scoreboard.offset(ofDeployment: slot)
+        if let probe, memory.atomicReplace(probe.nanoseconds, with: end.nanoseconds, offset + Field.cooldown) {
+            memory.atomicAdd(1, offset + Field.cooldowns)
+            return true
+        }
         while true {
             let current = memory.atomicLoad(offset + Field.cooldown)
             if current >= end.nanoseconds { return false }

@@ -99,11 +99,15 @@ package final class DeploymentHealth: DeploymentStates {
 
     // MARK: What became of an attempt
 
-    /// The deployment has begun to answer well: all of a plain answer is there, or the first token of a stream.
-    func answers(_ index: Int, _ admission: Admission, latency: TimeSpan, isStream: Bool, at now: Instant) {
-        guard let board, entries[index].slot >= 0 else { return }
+    /// The deployment has begun to answer well: all of a plain answer is there, or the first token of a stream. Whether
+    /// that ends a cooldown.
+    @discardableResult
+    func answers(_ index: Int, _ admission: Admission, latency: TimeSpan, isStream: Bool, at now: Instant) -> Bool {
+        guard let board, entries[index].slot >= 0 else { return false }
         board.note(entries[index].slot, latency, isStream: isStream, at: now)
-        if let until = admission.probeUntil { board.endProbe(entries[index].slot, until: until, succeeded: true) }
+        guard let until = admission.probeUntil else { return false }
+        board.endProbe(entries[index].slot, until: until, succeeded: true)
+        return true
     }
 
     func succeeded(_ index: Int, at now: Instant) {
@@ -136,7 +140,7 @@ package final class DeploymentHealth: DeploymentStates {
             return nil
         }
         if rule.countsWindow { board.restartWindow(slot) }
-        return board.cool(slot, until: now + time) ? time : nil
+        return board.cool(slot, until: now + time, insteadOf: admission.probeUntil) ? time : nil
     }
 
     /// The client has left: nobody's failure. Another request may be the probe.

@@ -184,7 +184,26 @@ extension Exchange {
     func noteAnswer(isStream: Bool) {
         guard let deployment, let generation else { return }
         let now = EventLoop.shared.now
-        generation.health.answers(deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
+        let isBack = generation.health.answers(
+            deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
+        guard isBack else { return }
+        gateway.log?.event(.info, "recovered") { fields in
+            fields.member("deployment", generation.table.deployments[deployment].id)
+            fields.member("model", generation.table.deployments[deployment].modelName)
+        }
+    }
+
+    /// The attempt has failed, which may be the beginning of a cooldown.
+    func noteFailure(_ index: Int, _ admission: Admission, _ failure: AttemptFailure, at now: Instant) {
+        guard let generation,
+            let time = generation.health.failed(index, admission, failure, retryAfter: retryAfter, at: now)
+        else { return }
+        gateway.log?.event(.warn, "cooldown") { fields in
+            fields.member("deployment", generation.table.deployments[index].id)
+            fields.member("model", generation.table.deployments[index].modelName)
+            fields.member("failure", failure.text)
+            fields.member("cooldown_ms", time.milliseconds)
+        }
     }
 
     /// The answer is complete. `tokens` says how many it took, where it does; asked only where that counts.

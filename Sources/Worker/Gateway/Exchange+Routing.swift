@@ -158,7 +158,7 @@ extension Exchange {
                     return try checkGone(client)
                 case .failed(let error, let kind):
                     let now = EventLoop.shared.now
-                    health.failed(index, admission, kind, retryAfter: retryAfter, at: now)
+                    noteFailure(index, admission, kind, at: now)
                     note(error)
                     failure.kind = kind.fallbackKind
                     guard now < last else { throw failure }

@@ -13,6 +13,9 @@ package import Shared
     /// Where access lines go; nil for none.
     package var accessLines: LineSink?
 
+    /// Where cooldowns are told; nil for nowhere.
+    package var log: Log?
+
     let pools = UpstreamPools()
     let accessLog = AccessLog()
     /// Memory for requests on their way to upstreams.

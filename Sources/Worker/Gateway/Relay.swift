@@ -221,9 +221,7 @@ extension Exchange {
             type = GatewayError.draining.answer.type
             error = "cut"
         case .failed(let reason, let failure):
-            if let deployment, let generation {
-                generation.health.failed(deployment, Admission(), failure, retryAfter: nil, at: EventLoop.shared.now)
-            }
+            if let deployment { noteFailure(deployment, Admission(), failure, at: EventLoop.shared.now) }
             message = reason.answer.message
             type = reason.answer.type
             error = type

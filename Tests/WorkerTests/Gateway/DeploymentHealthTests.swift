@@ -63,6 +63,35 @@ import Testing
         #expect(other.availability(of: 0, at: later) == .cooling(until: later + .seconds(5)))
     }
 
+    /// Until when a probe keeps others away is no cooldown, which could not be shortened.
+    @Test(arguments: [(TimeSpan?.some(.seconds(1)), 1), (nil, 5)])
+    func aProbeThatFailsSoonerThanItsTimeIsACooldown(retryAfter: TimeSpan?, seconds: Int) throws {
+        let board = DeploymentBoard(scoreboard, block: 1)
+        let (one, other) = workers()
+        one.failed(0, Admission(), .status(429), retryAfter: nil, at: now)
+        #expect(board.figures(of: 0).cooldowns == 1)
+        let end = now + .seconds(5)
+        let probe = try #require(one.admit(0, at: end))
+        #expect(probe.probeUntil == end + .seconds(5))
+        #expect(one.failed(0, probe, .status(429), retryAfter: retryAfter, at: end) == .seconds(seconds))
+        #expect(board.figures(of: 0).cooldowns == 2)
+        #expect(other.availability(of: 0, at: end) == .cooling(until: end + .seconds(seconds)))
+        #expect(other.admit(0, at: end + .seconds(seconds)) != nil)
+    }
+
+    /// A late failure of a probe that others have taken over meanwhile shortens nothing.
+    @Test func aProbeThatIsOverShortensNoCooldown() throws {
+        let (one, other) = workers()
+        one.failed(0, Admission(), .status(429), retryAfter: nil, at: now)
+        let end = now + .seconds(5)
+        let slow = try #require(one.admit(0, at: end))
+        let later = end + .seconds(5)
+        let next = try #require(other.admit(0, at: later))
+        #expect(other.failed(0, next, .status(429), retryAfter: .seconds(50), at: later) == .seconds(50))
+        #expect(one.failed(0, slow, .status(429), retryAfter: .seconds(1), at: later) == nil)
+        #expect(one.availability(of: 0, at: later) == .cooling(until: later + .seconds(50)))
+    }
+
     /// A client that left, or a prompt that is refused, says nothing against a deployment.
     @Test func whatIsNoFailureLetsTheNextOneGo() throws {
         let (one, other) = workers()
