@@ -9,9 +9,10 @@ package enum BodyFraming: Equatable, Sendable {
     /// The framing of a request. Whatever two readers could understand differently is refused.
     package static func request(_ head: MessageHead, _ bytes: [UInt8]) throws(HTTPViolation) -> BodyFraming {
         let hosts = head.count(.host)
-        // RFC 9112 §3.2: a 1.1 request without Host, or any with more than one, is answered with 400.
+        // RFC 9112 §3.2: a 1.1 request without Host, or any with more than one or a wrong one, is answered with 400.
         if hosts > 1 { throw .malformed("more than one Host header") }
         if hosts == 0, head.minorVersion >= 1 { throw .malformed("no Host header") }
+        if let host = head.first(.host), !HostField.isValid(bytes, host) { throw .malformed("an invalid Host header") }
         let framing = try framing(head, bytes)
         if framing == .chunked, head.minorVersion == 0 {
             throw .malformed("Transfer-Encoding in an HTTP/1.0 request")

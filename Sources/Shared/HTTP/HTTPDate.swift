@@ -15,16 +15,23 @@ package enum HTTPDate {
     /// Seconds since 1970-01-01 of an IMF-fixdate; nil for anything else, the obsolete forms included.
     package static func parse(_ text: String) -> Int64? {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 6, parts[5] == "GMT", parts[0].count == 4, parts[0].last == ",", let date = Int(parts[1]),
-            let month = months.firstIndex(where: { $0 == parts[2] }), let year = Int(parts[3]),
-            (1970...9999).contains(year), (1...31).contains(date)
+        guard parts.count == 6, parts[5] == "GMT", parts[0].count == 4, parts[0].last == ",",
+            let date = number(parts[1], digits: 2), let month = months.firstIndex(where: { $0 == parts[2] }),
+            let year = number(parts[3], digits: 4), year >= 1970
         else { return nil }
-        let time = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+        let time = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { number($0, digits: 2) ?? -1 }
         guard time.count == 3, (0..<24).contains(time[0]), (0..<60).contains(time[1]), (0...60).contains(time[2]) else {
             return nil
         }
         let days = days(year: year, month: month + 1, day: date)
+        // The 31st of February is a day in March, and none of this calendar.
+        guard civil(fromDays: days) == (year, month + 1, date) else { return nil }
         return days * 86400 + Int64(time[0] * 3600 + time[1] * 60 + time[2])
+    }
+
+    /// Exactly that many digits, without a sign.
+    private static func number(_ text: Substring, digits: Int) -> Int? {
+        text.utf8.count == digits && text.utf8.allSatisfy(ASCII.isDigit) ? Int(text) : nil
     }
 
     /// Days since 1970-01-01 of a Gregorian date, by eras of 400 years that begin in March.

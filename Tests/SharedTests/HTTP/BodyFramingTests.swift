@@ -33,6 +33,26 @@ import Testing
         #expect(throws: HTTPViolation.self) { try BodyFraming.request(head, bytes) }
     }
 
+    @Test(arguments: [
+        "", "a", "localhost:4000", "example.org:", "a_b-c.example", "127.0.0.1:80", "[::1]", "[::1]:4000", "[v1.a:b]:1",
+        "ex%41mple", "xn--bcher-kva.example:443", "a!$&'()*+,;=~.b",
+    ]) func takesHosts(_ host: String) throws {
+        let (head, bytes) = try head("Host: \(host)\r\n")
+        #expect(try BodyFraming.request(head, bytes) == .none)
+    }
+
+    /// RFC 9112 §3.2.
+    @Test(arguments: [
+        "a b", "a, b", "a/b", "http://a", "user@a", "a:80x", "a:b:1", "a:-1", "::1", "[::1", "[]", "[::1]x", "[::1]:x",
+        "[::1]]", "a]", "a?b", "a#b", "a\\b", "\"a\"", "<a>", "a%4", "a%zz", "%", "bücher.example", "a\tb", "{a}",
+        "a|b",
+    ]) func refusesWrongHosts(_ host: String) throws {
+        let (head, bytes) = try head("Host: \(host)\r\n")
+        #expect(throws: HTTPViolation(.malformed, "an invalid Host header")) { try BodyFraming.request(head, bytes) }
+        let (old, oldBytes) = try self.head("Host: \(host)\r\n", version: "1.0")
+        #expect(throws: HTTPViolation.self) { try BodyFraming.request(old, oldBytes) }
+    }
+
     private func response(_ text: String, to method: Shared.Method) throws -> BodyFraming {
         let bytes = Array(text.utf8)
         var parser = HeadParser.response(limit: 4096)

@@ -78,6 +78,9 @@ import Testing
         "Sun, 06 Nov 10000 08:49:37 GMT", "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
         "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06  Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 -1:49:37 GMT", "Sun, 06 Nov 1994 ::  GMT",
+        "Tue, 31 Feb 2026 08:49:37 GMT", "Tue, 30 Feb 2024 08:49:37 GMT", "Thu, 29 Feb 2100 08:49:37 GMT",
+        "Thu, 31 Apr 2026 08:49:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov +994 08:49:37 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT",
     ])
     func whatIsNoDateIsNotRead(_ text: String) {
         #expect(HTTPDate.parse(text) == nil)
