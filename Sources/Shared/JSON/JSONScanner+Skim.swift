@@ -40,8 +40,9 @@ extension JSONScanner {
                         Member(
                             key: key, keyIsEscaped: isEscaped, value: key.upperBound..<key.upperBound, kind: .null,
                             valueIsEscaped: false))
-                } else if depth == 3, quote - position == 14 {
-                    keyIsFinishReason = Self.isFinishReason(bytes, at: position + 1)
+                } else if depth == 3 {
+                    if isEscaped { break tokens }
+                    if quote - position == 14 { keyIsFinishReason = Self.isFinishReason(bytes, at: position + 1) }
                 }
                 position = quote + 1
                 state = .colon

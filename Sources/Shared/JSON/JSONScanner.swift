@@ -343,9 +343,13 @@ package struct JSONScanner: Sendable {
                 Member(
                     key: stringStart..<position, keyIsEscaped: stringIsEscaped, value: position..<position, kind: .null,
                     valueIsEscaped: false))
-        } else if depth == 3, position - stringStart == 13 {
+        } else if depth == 3 {
             // Cut by the end of a piece, it is not recognised; who needs it feeds whole events.
-            keyIsFinishReason = bytes.holds("finish_reason", at: index - 13)
+            let length = position - stringStart
+            keyIsFinishReason =
+                stringIsEscaped
+                ? length <= index && JSONWalker.isText(bytes, index - length..<index, "finish_reason")
+                : length == 13 && bytes.holds("finish_reason", at: index - 13)
         }
     }
 

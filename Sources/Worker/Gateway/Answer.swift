@@ -34,13 +34,12 @@ struct Answer {
         var hasID = false
         usage = nil
         var error: JSONScanner.Member?
-        for member in scanner.members where member.key.count <= 5 {
-            switch member.key.count {
-            case 2 where bytes.holds("id", at: member.key.lowerBound): hasID = true
-            case 5 where bytes.holds("usage", at: member.key.lowerBound) && member.kind == .object:
-                usage = member.value
-            case 5 where bytes.holds("error", at: member.key.lowerBound) && member.kind != .null: error = member
-            case 5 where bytes.holds("model", at: member.key.lowerBound) && member.kind == .string:
+        for member in scanner.members {
+            switch AnswerMember(member, bytes) {
+            case .id: hasID = true
+            case .usage where member.kind == .object: usage = member.value
+            case .error where member.kind != .null: error = member
+            case .model where member.kind == .string:
                 add(Piece(source: 0, range: position..<member.value.lowerBound))
                 add(Piece(source: 1, range: name.readable))
                 position = member.value.upperBound

@@ -254,8 +254,9 @@ struct CompletionRequest {
         var added: [Range<Int>] = []
         if let own {
             JSONWalker.members(of: own, bytes) { key, value in
-                if Self.parameters[bytes, key.text].map(\.goesOn) ?? true {
-                    replaced.append(Array(bytes[key.text]))
+                let name = Self.name(key.text, bytes)
+                if Self.parameters[name].map(\.goesOn) ?? true {
+                    replaced.append(name)
                     added.append(key.range.lowerBound..<value.range.upperBound)
                 }
                 return true
@@ -263,10 +264,17 @@ struct CompletionRequest {
         }
         kept.removeAll(keepingCapacity: true)
         for member in scanner.members
-        where (parameter(member, bytes)?.goesOn ?? true) && !replaced.contains(Array(bytes[member.key])) {
+        where (parameter(member, bytes)?.goesOn ?? true) && !replaced.contains(Self.name(member.key, bytes)) {
             kept.append(member.key.lowerBound - 1..<member.value.upperBound)
         }
         kept += added
+    }
+
+    /// The name that a key spells, escapes resolved: else a second `"mo\u0064el"` would go on beside ours.
+    private static func name(_ key: Range<Int>, _ bytes: [UInt8]) -> [UInt8] {
+        var plain: [UInt8] = []
+        JSONWalker.unescape(bytes, key, into: &plain)
+        return plain
     }
 }
 

@@ -15,9 +15,9 @@ enum EventContent {
                 if JSONWalker.isText(bytes, key.text, "delta"), value.kind == .object {
                     isFound = isSaid(bytes, value.range)
                 } else if JSONWalker.isText(bytes, key.text, "text") {
-                    isFound = !isEmpty(value)
+                    isFound = !isEmpty(value, bytes)
                 } else if JSONWalker.isText(bytes, key.text, "finish_reason") {
-                    isFound = isFound || !isEmpty(value)
+                    isFound = isFound || !isEmpty(value, bytes)
                 }
                 return !isFound
             }
@@ -29,17 +29,18 @@ enum EventContent {
     private static func isSaid(_ bytes: [UInt8], _ delta: Range<Int>) -> Bool {
         var isFound = false
         JSONWalker.members(of: delta, bytes) { key, value in
-            isFound = !JSONWalker.isText(bytes, key.text, "role") && !isEmpty(value)
+            isFound = !JSONWalker.isText(bytes, key.text, "role") && !isEmpty(value, bytes)
             return !isFound
         }
         return isFound
     }
 
-    /// Null, `""`, `[]`, `{}`.
-    private static func isEmpty(_ value: JSONWalker.Value) -> Bool {
+    /// Null, `""`, `[]`, `{}`, with or without blanks within the brackets.
+    private static func isEmpty(_ value: JSONWalker.Value, _ bytes: [UInt8]) -> Bool {
         switch value.kind {
         case .null: true
-        case .string, .array, .object: value.range.count <= 2
+        case .string: value.text.isEmpty
+        case .array, .object: bytes[value.text].allSatisfy { $0 <= ASCII.space }
         case .number, .true, .false: false
         }
     }

@@ -4,7 +4,8 @@ internal import Shared
 ///
 /// Pure: pieces of the upstream's body in, whole events out, with the public model name in each. An event is
 /// passed on as it came, its other lines included, so that whatever a provider adds reaches the client.
-/// The format is the HTML standard's, §9.2.6: lines of `field: value`, a blank line ends an event.
+/// The format is the HTML standard's, §9.2.6: lines of `field: value`, a blank line ends an event. A line ends with LF,
+/// CR LF, or, which nearly nobody sends, with CR alone; an event with such a line is passed on with LF.
 struct EventStream {
     /// Why a stream cannot go on. Nothing behind it is passed on.
     enum Failure: Error, Equatable {
@@ -24,6 +25,7 @@ struct EventStream {
     private let pending = ByteBuffer(capacity: 0)
     private let joined = ByteBuffer(capacity: 64)
     private let compacted = ByteBuffer(capacity: 64)
+    private let mended = ByteBuffer(capacity: 0)
     private var dataLines: [Range<Int>] = []
     private var operation = Endpoint.Operation.chat
     /// Events with data that were passed on.
@@ -35,6 +37,12 @@ struct EventStream {
     /// How many tokens the stream says that it took.
     private(set) var tokens: Int?
     private var hasFinishReason = false
+    /// Nothing was looked at yet: a byte order mark may come.
+    private var isAtStart = true
+    /// Whether a line has ended with CR alone; that a CR is the last byte received then need not wait for the next one.
+    private var hasLoneReturns = false
+    /// An event was passed on behind a CR: an LF that comes now belongs to that.
+    private var skipsLineFeed = false
 
     init(longestEvent: Int = 16 << 20) {
         self.longestEvent = longestEvent
@@ -49,6 +57,9 @@ struct EventStream {
         hasFinishReason = false
         hasContent = false
         tokens = nil
+        isAtStart = true
+        hasLoneReturns = false
+        skipsLineFeed = false
     }
 
     /// Takes `bytes[range]`, the next piece of the body, and appends the events that it completes to `out`, with
@@ -57,6 +68,8 @@ struct EventStream {
         _ bytes: [UInt8], _ range: Range<Int>, name: ByteBuffer, into out: ByteBuffer
     ) throws(Failure) {
         guard !isDone else { return }
+        var range = range
+        if isAtStart || skipsLineFeed { skipWhatIsNoText(bytes, &range) }
         if pending.isEmpty {
             let used = try events(bytes, range, name, out)
             pending.append(bytes, used..<range.upperBound)
@@ -64,11 +77,40 @@ struct EventStream {
             pending.append(bytes, range)
             guard pending.count <= longestEvent else { throw .tooLong }
             // Without a line end nothing is complete; a long event is so looked at once, not with every piece.
-            guard ByteSearch.first(ASCII.lineFeed, bytes, in: range) != nil else { return }
+            guard
+                ByteSearch.first(ASCII.lineFeed, bytes, in: range) != nil
+                    || ByteSearch.first(ASCII.carriageReturn, bytes, in: range) != nil
+            else { return }
             let used = try events(pending.storage, pending.readable, name, out)
             pending.consume(used - pending.start)
         }
     }
+
+    /// Takes a byte order mark from the start of the stream, and the second half of a CR LF from that of a piece. A mark
+    /// that is not complete yet waits in `pending`.
+    private mutating func skipWhatIsNoText(_ bytes: [UInt8], _ range: inout Range<Int>) {
+        while isAtStart, let byte = bytes[range].first {
+            if pending.isEmpty, byte != Self.mark[0] {
+                isAtStart = false
+            } else {
+                pending.append(byte)
+                range = range.lowerBound + 1..<range.upperBound
+                let read = pending.storage[pending.readable]
+                guard read.elementsEqual(Self.mark.prefix(read.count)) else {
+                    isAtStart = false
+                    break
+                }
+                guard read.count == Self.mark.count else { continue }
+                pending.removeAll()
+                isAtStart = false
+            }
+        }
+        guard skipsLineFeed, let byte = bytes[range].first else { return }
+        skipsLineFeed = false
+        if byte == ASCII.lineFeed { range = range.lowerBound + 1..<range.upperBound }
+    }
+
+    private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// The upstream's body has ended as its framing said. Completes what clients wait for.
     mutating func end(name: ByteBuffer, into out: ByteBuffer) throws(Failure) {
@@ -85,9 +127,13 @@ struct EventStream {
     }
 
     /// Passes on every event that is complete in `range`; answers where the first incomplete one begins.
+    ///
+    /// Looks for LF only, until something shows that lines end with CR alone: such a one is no JSON, or white space in it,
+    /// or stands in a line without data.
     private mutating func events(
         _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) throws(Failure) -> Int {
+        if hasLoneReturns { return try oddEvents(bytes, range, name, out) }
         var eventStart = range.lowerBound
         var lineStart = eventStart
         dataLines.removeAll(keepingCapacity: true)
@@ -97,15 +143,75 @@ struct EventStream {
             if textEnd == lineStart {
                 try pass(bytes, eventStart..<lineEnd + 1, name, out)
                 if isDone { return range.upperBound }
+                if hasLoneReturns { return try oddEvents(bytes, eventStart..<range.upperBound, name, out) }
                 eventStart = lineEnd + 1
                 dataLines.removeAll(keepingCapacity: true)
             } else if bytes.holds("data:", at: lineStart) {
-                let space = lineStart + 5 < textEnd && bytes[lineStart + 5] == ASCII.space
-                dataLines.append(lineStart + (space ? 6 : 5)..<textEnd)
+                addData(bytes, lineStart..<textEnd)
+            } else if ByteSearch.first(ASCII.carriageReturn, bytes, in: lineStart..<textEnd) != nil {
+                return try oddEvents(bytes, eventStart..<range.upperBound, name, out)
             }
             lineStart = lineEnd + 1
         }
+        // The last byte may be the first half of a CR LF.
+        if lineStart + 1 < range.upperBound,
+            ByteSearch.first(ASCII.carriageReturn, bytes, in: lineStart..<range.upperBound - 1) != nil
+        {
+            return try oddEvents(bytes, eventStart..<range.upperBound, name, out)
+        }
         return eventStart
+    }
+
+    /// The same with lines that may end with CR alone.
+    private mutating func oddEvents(
+        _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
+    ) throws(Failure) -> Int {
+        hasLoneReturns = true
+        var eventStart = range.lowerBound
+        var lineStart = eventStart
+        dataLines.removeAll(keepingCapacity: true)
+        while let lineEnd = bytes[lineStart..<range.upperBound].firstIndex(where: Self.endsLine) {
+            var next = lineEnd + 1
+            if bytes[lineEnd] == ASCII.carriageReturn, next < range.upperBound, bytes[next] == ASCII.lineFeed {
+                next += 1
+            }
+            if lineEnd == lineStart {
+                try passMended(bytes, eventStart..<next, name, out)
+                if isDone { return range.upperBound }
+                skipsLineFeed = next == range.upperBound && bytes[lineEnd] == ASCII.carriageReturn
+                eventStart = next
+            }
+            lineStart = next
+        }
+        return eventStart
+    }
+
+    private static func endsLine(_ byte: UInt8) -> Bool { byte == ASCII.lineFeed || byte == ASCII.carriageReturn }
+
+    /// Passes on one event with LF at the end of each of its lines.
+    private mutating func passMended(
+        _ bytes: [UInt8], _ event: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
+    ) throws(Failure) {
+        mended.removeAll()
+        dataLines.removeAll(keepingCapacity: true)
+        var position = event.lowerBound
+        while position < event.upperBound {
+            let end = bytes[position..<event.upperBound].firstIndex(where: Self.endsLine) ?? event.upperBound
+            let start = mended.end
+            mended.append(bytes, position..<end)
+            if bytes.holds("data:", at: position) { addData(mended.storage, start..<mended.end) }
+            mended.append(ASCII.lineFeed)
+            position = end + 1
+            if position < event.upperBound, bytes[end] == ASCII.carriageReturn, bytes[position] == ASCII.lineFeed {
+                position += 1
+            }
+        }
+        try pass(mended.storage, mended.readable, name, out)
+    }
+
+    private mutating func addData(_ bytes: [UInt8], _ line: Range<Int>) {
+        let hasBlank = line.count > 5 && bytes[line.lowerBound + 5] == ASCII.space
+        dataLines.append(line.lowerBound + (hasBlank ? 6 : 5)..<line.upperBound)
     }
 
     private mutating func pass(
@@ -144,10 +250,12 @@ struct EventStream {
         do throws(JSONError) {
             try scanner.scanAll(bytes, data)
         } catch {
+            if noticesReturn(bytes, data) { return }
             throw .unparsable(reason: JSONError(kind: error.kind, offset: error.offset - data.lowerBound).message)
         }
         guard scanner.kind == .object else { throw .unparsable(reason: "an event that is no JSON object") }
         if scanner.hasWhiteSpace {
+            if noticesReturn(bytes, data) { return }
             // One form for all upstreams, the one that the reference writes: clients search events as text.
             compacted.removeAll()
             compacted.append(bytes, event.lowerBound..<data.lowerBound)
@@ -165,19 +273,19 @@ struct EventStream {
         var type: JSONScanner.Member?
         var choices: JSONScanner.Member?
         for member in scanner.members {
-            switch member.key.count {
-            case 5 where bytes.holds("model", at: member.key.lowerBound) && member.kind == .string:
+            switch AnswerMember(member, bytes) {
+            case .model where member.kind == .string:
                 out.append(bytes, position..<member.value.lowerBound)
                 out.append(name.storage, name.readable)
                 position = member.value.upperBound
-            case 5 where bytes.holds("error", at: member.key.lowerBound) && member.kind != .null: error = member
-            case 4 where bytes.holds("type", at: member.key.lowerBound): type = member
-            case 7 where bytes.holds("choices", at: member.key.lowerBound):
+            case .error where member.kind != .null: error = member
+            case .type: type = member
+            case .choices:
                 hasChoices = true
                 choices = member
-            case 5 where bytes.holds("usage", at: member.key.lowerBound) && member.kind == .object:
+            case .usage where member.kind == .object:
                 tokens = Usage.total(bytes, member.value) ?? tokens
-            case 8 where bytes.holds("response", at: member.key.lowerBound) && member.kind == .object:
+            case .response where member.kind == .object:
                 if let usage = JSONWalker.member("usage", of: member.value, bytes), usage.kind == .object {
                     tokens = Usage.total(bytes, usage.range) ?? tokens
                 }
@@ -203,6 +311,13 @@ struct EventStream {
                 : choices.map { EventContent.isThere(bytes, $0.value) } ?? false
         }
         if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
+    }
+
+    /// What was taken for one line are several.
+    private mutating func noticesReturn(_ bytes: [UInt8], _ data: Range<Int>) -> Bool {
+        guard ByteSearch.first(ASCII.carriageReturn, bytes, in: data) != nil else { return false }
+        hasLoneReturns = true
+        return true
     }
 
     /// Whether an event of the Responses API says that nothing follows it.

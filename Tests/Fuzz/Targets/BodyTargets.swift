@@ -133,8 +133,10 @@ enum AnswerTarget {
             throw FuzzFailure(claim: "what goes to the client is a JSON object", seen: text(sent))
         }
         let expected = members.map { member in
-            let isModel = Array(input[member.key]) == Array("model".utf8) && member.value == .string
-            return [Array(input[member.key]), isModel ? name : Array(input[member.range])]
+            var name: [UInt8] = []
+            JSONWalker.unescape(input, member.key, into: &name)
+            let isModel = name == Array("model".utf8) && member.value == .string
+            return [Array(input[member.key]), isModel ? Self.name : Array(input[member.range])]
         }
         let found = result.map { [Array(sent[$0.key]), Array(sent[$0.range])] }
         try claim("only the model is replaced", found == expected, text(sent))

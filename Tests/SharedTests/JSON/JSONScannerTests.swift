@@ -253,6 +253,8 @@ import Testing
     // MARK: What streams ask
 
     @Test(arguments: [
+        (#"{"choices":[{"f\u0069nish_reason":"stop"}]}"#, true), (#"{"choices":[{"f\u0069nish_reason":null}]}"#, false),
+        (#"{"choices":[{"finish_reas\n":"stop"}]}"#, false),
         (#"{"choices":[{"finish_reason":"stop"}]}"#, true), (#"{"choices":[{"finish_reason":null}]}"#, false),
         (#"{"choices":[{"index":0,"finish_reason" : "length"}]}"#, true), (#"{"finish_reason":"stop"}"#, false),
         (#"{"choices":[{"delta":{"finish_reason":"stop"}}]}"#, false), (#"{"choices":[{"x":"finish_reason"}]}"#, false),

@@ -28,6 +28,9 @@ import Testing
         (#"{"model":{"model":"x"}}"#, #"{"model":{"model":"x"}}"#),
         (#"{"error":null,"model":"m"}"#, #"{"error":null,"model":"gpt-4"}"#),
         (#"{"models":"m","mode":"m"}"#, #"{"models":"m","mode":"m"}"#), (#"{"model":""}"#, #"{"model":"gpt-4"}"#),
+        (#"{"mo\u0064el":"m"}"#, #"{"mo\u0064el":"gpt-4"}"#),
+        (#"{"\u006dodel":"m","model":"n"}"#, #"{"\u006dodel":"gpt-4","model":"gpt-4"}"#),
+        (#"{"mode\n":"m"}"#, #"{"mode\n":"m"}"#),
         ("{}", "{}"), (#"{"x":"é\u00e9","model":"m","y":[ ]}"#, #"{"x":"é\u00e9","model":"gpt-4","y":[ ]}"#),
     ])
     func onlyTheModelsNameIsChanged(_ text: String, _ expected: String) throws {
@@ -57,7 +60,7 @@ import Testing
     @Test(arguments: [
         (#"{"error":{"message":"a\u0062"}}"#, "ab"), (#"{"error":{"code":1}}"#, #"{"code":1}"#),
         (#"{"error":["x"]}"#, #"["x"]"#),
-        (#"{"error":true}"#, "true"), (#"{"id":"1","error":{"message":"no"}}"#, "no"),
+        (#"{"error":true}"#, "true"), (#"{"id":"1","error":{"message":"no"}}"#, "no"), (#"{"\u0065rror":"no"}"#, "no"),
     ])
     func errorsWithinSayWhatTheySay(_ text: String, _ message: String) {
         #expect(throws: Answer.Failure.reported(message: message)) { try rewrite(text) }

@@ -52,6 +52,28 @@ import Testing
         #expect(try found(members, of: "c") == [])
     }
 
+    /// Members of a fallback's own take the place of the request's; which model it is stays the gateway's word, however
+    /// its name is spelled.
+    @Test(arguments: [
+        (#"{"model":"b","messages":[1],"user":"v"}"#, [#""n":1"#, #""messages":[1]"#, #""user":"v""#]),
+        (
+            #"{"mo\u0064el":"gpt-secret","model":"b","tags":["x"]}"#,
+            [#""messages":[]"#, #""\u0075ser":"u""#, #""n":1"#]
+        ),
+        (#"{"model":"b","mess\u0061ges":[2]}"#, [#""\u0075ser":"u""#, #""n":1"#, #""mess\u0061ges":[2]"#]),
+    ])
+    func ownMembersTakeThePlaceOfTheRequests(_ own: String, _ goesOn: [String]) throws {
+        let bytes = Array(#"{"messages":[],"model":"a","\u0075ser":"u","n":1,"fallbacks":[\#(own)]}"#.utf8)
+        var request = CompletionRequest()
+        try request.read(bytes, 0..<bytes.count, .chat)
+        let target = try #require(request.fallbacks(.general, of: Array("a".utf8), bytes, Self.table())?.first)
+        request.replace(members: target.own, bytes)
+        #expect(request.kept.map { String(decoding: bytes[$0], as: UTF8.self) } == goesOn)
+        request.replace(members: nil, bytes)
+        let kept = request.kept.map { String(decoding: bytes[$0], as: UTF8.self) }
+        #expect(kept == [#""messages":[]"#, #""\u0075ser":"u""#, #""n":1"#])
+    }
+
     /// As in the configuration: a list of its own is the only one that counts.
     @Test func someFailuresHaveAListOfTheirOwn() throws {
         let general = #""fallbacks":["b"]"#

@@ -11,6 +11,7 @@ import Testing
         #"[{"delta":{"content":null,"tool_calls":[],"refusal":null}}]"#, #"[{"delta":null}]"#, #"[{"delta":"x"}]"#,
         #"[{"text":""}]"#, #"[{"text":null,"finish_reason":null,"logprobs":null}]"#, #"[{"finish_reason":""}]"#,
         #"[{"delta":{"content":""}},{"delta":{"role":"assistant"}}]"#, #"[{"delta":{"content":{}}}]"#,
+        #"[{"delta":{"tool_calls":[ ],"content":{ }}}]"#, "[{\"delta\":{\"tool_calls\":[\n\t]}}]",
     ])
     func saysNothing(_ choices: String) {
         #expect(!isThere(choices))
@@ -23,6 +24,7 @@ import Testing
         #"[{"delta":{},"finish_reason":"stop"}]"#, #"[{"finish_reason":"stop","delta":{}}]"#,
         #"[{"finish_reason":"stop","text":""}]"#, #"[{"delta":{"content":""}},{"delta":{"content":"a"}}]"#,
         #"[ { "index" : 0 , "delta" : { "content" : "a" } } ]"#, #"[{"d\u0065lta":{"content":"a"}}]"#,
+        #"[{"delta":{"tool_calls":[ 1 ]}}]"#, #"[{"delta":{"x":{ "a":1}}}]"#,
     ])
     func saysSomething(_ choices: String) {
         #expect(isThere(choices))

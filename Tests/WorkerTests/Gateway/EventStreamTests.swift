@@ -72,6 +72,33 @@ import Testing
             sent: "data:{\"model\":\"m\"}\r\n\r\ndata: \(finished)\r\n\r\ndata: [DONE]\r\n\r\n",
             expected: "data:{\"model\":\"gpt-4\"}\r\n\r\ndata: \(finishedOut)\r\n\r\ndata: [DONE]\n\n"),
         Case(
+            testDescription: "a carriage return alone ends a line",
+            sent: "data: {\"model\":\"m\"}\r\rid: 1\revent: x\rdata: \(finished)\r\rdata: [DONE]\r\r",
+            expected:
+                "data: {\"model\":\"gpt-4\"}\n\nid: 1\nevent: x\ndata: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "line ends of all kinds beside each other",
+            sent: "data: {\"a\":1}\r\n\r\ndata: {\"a\":2}\n\rid: 1\rdata: {\"a\":3}\r\r\ndata: \(finished)\r\n\r\n\r",
+            expected:
+                "data: {\"a\":1}\r\n\r\ndata: {\"a\":2}\n\nid: 1\ndata: {\"a\":3}\n\ndata: \(finishedOut)\n\n\ndata: [DONE]\n\n"
+        ),
+        Case(
+            testDescription: "a byte order mark before the first event is none of its bytes",
+            sent: "\u{FEFF}data: \(finished)\n\ndata: [DONE]\n\n",
+            expected: "data: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "a byte order mark is nothing later on", sent: "data: \(finished)\n\n\u{FEFF}data: {}\n\n",
+            expected: "data: \(finishedOut)\n\n\u{FEFF}data: {}\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "a byte order mark alone is an empty stream", sent: "\u{FEFF}", expected: "",
+            failure: .empty),
+        Case(
+            testDescription: "names with escapes are the names that they spell",
+            sent: "data: {\"mo\\u0064el\":\"m\",\"choices\":[{\"finish\\u005freason\":\"stop\"}]}\n\n",
+            expected:
+                "data: {\"mo\\u0064el\":\"gpt-4\",\"choices\":[{\"finish\\u005freason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+        ),
+        Case(
             testDescription: "other lines of an event are kept, comments before the first event are not",
             sent: ": hello\n\nevent: x\nid: 7\ndata: \(finished)\n\n: ping\n\ndata: [DONE]\n\n",
             expected: "event: x\nid: 7\ndata: \(finishedOut)\n\n: ping\n\ndata: [DONE]\n\n"),
@@ -166,6 +193,19 @@ import Testing
         #expect(run.isDone)
         #expect(run.failure == nil)
         #expect(run.text == "data: {\"type\":\"\(type)\"}\n\n")
+    }
+
+    /// The second half of a CR LF that may follow is not worth a wait.
+    @Test func anEventThatEndsWithACarriageReturnNeedNotWait() throws {
+        var stream = EventStream()
+        stream.begin(.chat)
+        let out = ByteBuffer(capacity: 16)
+        for piece in ["data: {\"a\":1}\r\r", "\ndata: {\"a\":2}\r", "\r"] {
+            let bytes = Array(piece.utf8)
+            try stream.take(bytes, 0..<bytes.count, name: Self.name, into: out)
+            #expect(stream.events == (piece.hasPrefix("data") ? 1 : piece == "\r" ? 2 : 1), "\(piece)")
+        }
+        #expect(string(out) == "data: {\"a\":1}\n\ndata: {\"a\":2}\n\n")
     }
 
     @Test func aStreamIsUsedAgain() throws {
