@@ -37,17 +37,21 @@ struct CheckOptions: Equatable {
     var environmentFile: String?
     /// Whether to say how long who stops the service has to wait.
     var saysGrace = false
+    /// Where a running supervisor shows what it would hand over to us.
+    var upgradeProbe: Int32?
 }
 
 struct ControlOptions: Equatable {
     enum Action: String, CaseIterable {
-        case status, workers, reload, drain, scale, stop, logLevel = "log-level", events, version
+        case status, workers, reload, drain, scale, stop, upgrade, logLevel = "log-level", events, version
 
         /// What has to follow it on the command line.
         enum Operand: Equatable {
             case none
             case number(String, ClosedRange<Int>)
             case word(String)
+            /// A path, or nothing.
+            case path
         }
 
         var operand: Operand {
@@ -56,6 +60,7 @@ struct ControlOptions: Equatable {
             case .drain: .number("SLOT", 0...1023)
             case .scale: .number("N", 1...WorkerCount.most)
             case .logLevel: .word("LEVEL")
+            case .upgrade: .path
             }
         }
     }
@@ -159,6 +164,7 @@ extension Command {
             case "--strict-config": options.isStrict = true
             case "--env-file": options.environmentFile = try flags.value(.check)
             case "--container": options.saysGrace = true
+            case "--upgrade-probe": options.upgradeProbe = Int32(try flags.integer(.check, in: 3...Int(Int32.max)))
             case "--help", "-h": return .help(.check)
             default:
                 guard !name.hasPrefix("-"), options.config.isEmpty else { throw unknown(name, known, .check) }
@@ -237,6 +243,7 @@ extension Command {
                     message: "unknown level \(operand)", hint: "debug, info, warn or error", topic: .control)
             }
             options.word = operand
+        case .path: options.word = operand.map(File.absolute)
         }
     }
 

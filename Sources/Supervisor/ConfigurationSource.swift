@@ -7,6 +7,11 @@ struct ConfigurationSource {
     /// Whether a warning counts as an error.
     let isStrict: Bool
 
+    /// What `tagway check` has to be told to read the same.
+    var checkArguments: [String] {
+        [path] + (environmentFile.map { ["--env-file", $0] } ?? []) + (isStrict ? ["--strict-config"] : [])
+    }
+
     struct Loaded {
         var decoded: DecodedConfiguration
         /// What `os.environ/NAME` referred to.

@@ -46,7 +46,7 @@ enum Help {
                                 else $XDG_RUNTIME_DIR/tagway/PORT, else /tmp/tagway-UID/PORT
 
         signals: HUP reloads the configuration, TERM and INT stop when all requests have ended (again: now),
-        QUIT stops at once, TTIN and TTOU start and end a worker.
+        QUIT stops at once, TTIN and TTOU start and end a worker, USR2 upgrades to the binary that lies there now.
 
         exit status: 0 stopped, 8 stopped with requests cut, 64 usage, 69 address in use, 70 workers cannot start,
         71 the system refused, 73 already running, 77 permission, 78 configuration.
@@ -79,11 +79,12 @@ enum Help {
           scale N          have N workers until the next reload that says otherwise
           stop             end when all requests have ended
             --now            end at once
+          upgrade [PATH]   replace the running binary by the one at PATH, or where it was started from
           log-level LEVEL  debug, info, warn or error, until the next start
           events           the last events; with --follow also those to come
           version          of the supervisor, which may not be this one's
 
-              --wait       until the reload or the stop is done; its result is the exit status
+              --wait       until the reload, stop or upgrade is done; its result is the exit status
               --json       print the answer as JSON
           -p, --port PORT  the supervisor that serves this port, default 4000
               --run-dir D  the supervisor with this run directory

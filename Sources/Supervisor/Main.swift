@@ -16,6 +16,8 @@ enum Main {
             StandardStream.error.write("tagway: \(error.message)\(hint)\nSee `tagway help\(topic)`.\n")
             CurrentProcess.end(ExitCode.usage)
         }
+        // Started through /proc/self/exe or a descriptor, it would be called after that.
+        CurrentProcess.setName("tagway")
         switch command {
         case .serve(let options): CurrentProcess.end(Supervisor.run(options))
         case .worker(let arguments): WorkerMain.run(arguments)

@@ -33,6 +33,8 @@ struct ReloadQueue {
     private var waiting: [String] = []
     private var wishes: ReloadWishes = []
     private var nextID = 1
+    /// Nothing begins, whoever asks.
+    private var isHeld = false
     private let clock: () -> Instant
 
     init(clock: @escaping () -> Instant = { Clock.now() }) {
@@ -43,13 +45,26 @@ struct ReloadQueue {
     mutating func ask(_ trigger: String, _ wishes: ReloadWishes = []) -> (id: Int, begins: Bool) {
         waiting.append(trigger)
         self.wishes.formUnion(wishes)
-        guard current == nil else { return (nextID, false) }
+        guard current == nil, !isHeld else { return (nextID, false) }
         beginNext()
         return (nextID - 1, true)
     }
 
+    /// From now on those who ask wait until `letGo`.
+    mutating func hold() {
+        isHeld = true
+    }
+
+    /// Whether a reload is to begin now.
+    mutating func letGo() -> Bool {
+        guard isHeld else { return false }
+        isHeld = false
+        if current == nil { beginNext() }
+        return current != nil
+    }
+
     private mutating func beginNext() {
-        guard !waiting.isEmpty else { return }
+        guard !waiting.isEmpty, !isHeld else { return }
         var triggers: [String] = []
         for trigger in waiting where !triggers.contains(trigger) { triggers.append(trigger) }
         current = Reload(id: nextID, triggers: triggers, wishes: wishes, begun: clock(), offer: nil)

@@ -23,7 +23,8 @@ extension Supervisor {
     private func obstacle(to action: ControlOptions.Action) -> String? {
         switch action {
         case .status, .workers, .stop, .events, .version, .logLevel: nil
-        case .reload, .drain, .scale: fleet.isStopping ? "stopping" : nil
+        case .reload, .scale, .upgrade: fleet.isStopping ? "stopping" : nil
+        case .drain: fleet.isStopping ? "stopping" : upgrade.isReplacing ? "upgrading" : nil
         }
     }
 
@@ -49,6 +50,7 @@ extension Supervisor {
             if let level { setLogLevel(level) }
             let text = level.map { "events from \($0.name) on are logged\n" } ?? "this is no level\n"
             control.answer(client, ControlAnswer(exit: level == nil ? ExitCode.usage : 0, text: text))
+        case .upgrade: answerUpgrade(request, client)
         case .events: answerEvents(request, client)
         }
     }
@@ -91,6 +93,15 @@ extension Supervisor {
         }
     }
 
+    private func answerUpgrade(_ request: ControlRequest, _ client: Int) {
+        if request.waits { control.promise(client) }
+        if let obstacle = beginUpgrade(to: request.word, for: request.waits ? client : nil) {
+            control.answer(client, ControlAnswer(exit: ExitCode.refused, text: obstacle + "\n"))
+        } else if !request.waits {
+            control.answer(client, ControlAnswer(text: "upgrade begun\n"))
+        }
+    }
+
     private func answerEvents(_ request: ControlRequest, _ client: Int) {
         guard request.flags.contains(.follow) else {
             let text = log.tail.lines.map { String(decoding: $0, as: UTF8.self) }.joined()
@@ -112,6 +123,7 @@ extension Supervisor {
         if fleet.isStopping { return "stopping" }
         if !fleet.hasStarted { return "starting" }
         if fleet.isReloading { return "reloading" }
+        if upgrade.isUnderWay { return "upgrading" }
         return fleet.isDegraded ? "degraded" : "ready"
     }
 
@@ -119,7 +131,7 @@ extension Supervisor {
         let now = Clock.now()
         let workers = fleet.sorted.map { worker in
             let process = processes[worker.id]
-            let figures = process.map { scoreboard.figures(of: $0.block) } ?? WorkerFigures()
+            let figures = process.map { self.figures(of: $0) } ?? WorkerFigures()
             return StatusReport.Worker(
                 slot: worker.slot, incarnation: worker.incarnation, process: process?.child.id ?? 0,
                 state: worker.phase.rawValue, generation: worker.generation, uptime: now - worker.startedAt,

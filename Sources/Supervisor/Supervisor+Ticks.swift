@@ -40,8 +40,8 @@ extension Supervisor {
         let limit = configuration.supervision.watchdogTimeout
         var observed: [Watchdog.Observation] = []
         for worker in fleet.workers.values where worker.phase != .starting {
-            guard let process = processes[worker.id] else { continue }
-            let figures = scoreboard.figures(of: process.block)
+            guard let process = processes[worker.id], process.block != nil else { continue }
+            let figures = figures(of: process)
             observed.append(
                 Watchdog.Observation(
                     id: worker.id, turns: figures.turns, lag: figures.loopLag, isDying: worker.phase == .killed))
@@ -70,7 +70,7 @@ extension Supervisor {
         guard rule.isAny else { return }
         for worker in fleet.sorted where worker.phase == .ready && !worker.isReplaced {
             guard let process = processes[worker.id] else { continue }
-            let figures = scoreboard.figures(of: process.block)
+            let figures = figures(of: process)
             let age = now - (worker.readyAt ?? worker.startedAt)
             guard let reason = rule.reason(age: age, figures, seed: UInt64(worker.id)) else { continue }
             return handle(.renew([worker.slot], .recycled, reason: reason))
@@ -84,7 +84,7 @@ extension Supervisor {
         for worker in fleet.workers.values {
             now.states[worker.phase, default: 0] += 1
             if worker.phase == .draining, let process = processes[worker.id] {
-                now.drainingConnections += scoreboard.figures(of: process.block).connections
+                now.drainingConnections += figures(of: process).connections
             }
         }
         now.generation = fleet.generation
@@ -104,8 +104,8 @@ extension Supervisor {
     }
 
     private func reportProgress(_ now: Instant) {
-        let figures = processes.values.map { scoreboard.figures(of: $0.block) }
-        let begun = processes.values.flatMap { scoreboard.requestsInFlight(of: $0.block) }.map(\.begun).min()
+        let figures = processes.values.map { self.figures(of: $0) }
+        let begun = processes.values.flatMap { requestsInFlight(of: $0) }.map(\.begun).min()
         let deadline = fleet.workers.values.map(\.killAt).max() ?? now
         let progress = SupervisorLog.Progress(
             workers: processes.count, connections: figures.reduce(0) { $0 + $1.connections },

@@ -31,6 +31,7 @@ extension Supervisor {
     /// which process 1 inherits.
     func reap() {
         while let (process, status) = ChildProcess.reap() {
+            if probeHasEnded(process, status) { continue }
             guard let worker = processes.values.first(where: { $0.child.id == process }) else { continue }
             // Its last words come first.
             read(worker.id)
@@ -44,24 +45,35 @@ extension Supervisor {
         for line in worker.output.finish() { log.output(line, worker) }
         epoll.remove(worker.errors.number)
         let now = Clock.now()
-        let figures = scoreboard.figures(of: worker.block)
+        let figures = figures(of: worker)
         // What it cut itself it has counted and named; what it could not is still on the scoreboard.
         var lost = figures.cut
         if status != .code(ExitCode.done), status != .code(ExitCode.cut), lost == 0 {
-            let requests = scoreboard.requestsInFlight(of: worker.block).filter { $0.phase != .flushed }
+            let requests = requestsInFlight(of: worker).filter { $0.phase != .flushed }
             lost = requests.count
             metrics.lostRequests += requests.count
             log.lost(requests, worker, now: now)
         }
         processes[worker.id] = nil
-        scoreboard.clearAttempts(of: worker.block)
-        scoreboard.retire(worker.block)
-        freeBlocks.append(worker.block)
+        if let block = worker.block {
+            scoreboard.clearAttempts(of: block)
+            scoreboard.retire(block)
+            freeBlocks.append(block)
+        }
         grave = Grave(
             process: worker.child.id, output: worker.output.kept, connections: figures.connections,
             outOfMemory: memoryKills.newKills())
         handle(.exited(worker.id, status, lost: lost))
         grave = nil
+    }
+
+    /// Nothing of one whose scoreboard this image cannot read.
+    func figures(of process: WorkerProcess) -> WorkerFigures {
+        process.block.map { scoreboard.figures(of: $0) } ?? WorkerFigures()
+    }
+
+    func requestsInFlight(of process: WorkerProcess) -> [RequestInFlight] {
+        process.block.map { scoreboard.requestsInFlight(of: $0) } ?? []
     }
 
     func spawn(_ id: Int, slot: Int, incarnation: Int) {
@@ -123,6 +135,7 @@ extension Supervisor {
         switch news {
         case .workerReady(let id, let took):
             log.ready(processes[id], took: took, generation: fleet.generation)
+            proveUpgrade(id)
             tellManager()
         case .ready(let took):
             log.ready(workers: fleet.size, took: took, generation: fleet.generation)
@@ -134,18 +147,22 @@ extension Supervisor {
         case .workerHung(let id, let silence):
             guard let process = processes[id] else { return }
             log.hung(
-                process, silence: silence, figures: scoreboard.figures(of: process.block),
-                requests: scoreboard.requestsInFlight(of: process.block), now: Clock.now())
+                process, silence: silence, figures: figures(of: process),
+                requests: requestsInFlight(of: process), now: Clock.now())
         case .draining(let worker):
             guard let process = processes[worker.id] else { return }
             log.draining(
-                worker, figures: scoreboard.figures(of: process.block), deadline: worker.killAt - Clock.now())
+                worker, figures: figures(of: process), deadline: worker.killAt - Clock.now())
         case .reloaded(let outcome): reloaded(outcome)
         case .resized(let from, let to):
             log.scaled(from: from, to: to, trigger: resizeTrigger)
             tellManager()
-        case .renewed(let count): log.renewed(count)
-        case .renewalFailed(let reason): log.renewalFailed(reason)
+        case .renewed(let count):
+            log.renewed(count)
+            upgradeIsDone(Clock.now())
+        case .renewalFailed(let reason):
+            log.renewalFailed(reason)
+            upgradeDoesNotServe(reason)
         case .cannotStart(let reason): log.cannotStart(reason)
         case .gaveUp(let reason): log.gaveUp(reason)
         }
@@ -170,7 +187,7 @@ extension Supervisor {
         tellManager()
     }
 
-    private func tellManager() {
+    func tellManager() {
         if fleet.hasStarted, !fleet.isStopping { manager.status(status) }
     }
 

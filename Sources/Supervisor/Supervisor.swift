@@ -14,8 +14,12 @@ final class Supervisor {
     let control: ControlServer
     let scoreboard: Scoreboard
     let manager: ServiceManager
+    /// Whether workers of an earlier image, if there are any, write to it.
+    let sharesScoreboard: Bool
     let isLoopback: Bool
-    let startedAt = Clock.now()
+    let startedAt: Instant
+    /// The executable that an upgrade takes unless told otherwise.
+    let executable: String
     var listeners: ListenerSet
     var epoll: Epoll
     var fleet = Fleet(seed: SystemRandom.seed())
@@ -32,6 +36,8 @@ final class Supervisor {
     /// Clients of the control socket that wait for the reload of that number, and for the end.
     var waitingForReload: [(client: Int, reload: Int)] = []
     var waitingForEnd: [Int] = []
+    var waitingForUpgrade: [Int] = []
+    var upgrade = Upgrade.none
     var events: [Fleet.Event] = []
     var isPerforming = false
     var stopBegun: Instant?
@@ -76,6 +82,7 @@ final class Supervisor {
         static let signals: UInt64 = 0
         static let control: UInt64 = 1
         static let watch: UInt64 = 2
+        static let probe: UInt64 = 3
         /// And the number of a worker, or of a client of the control socket.
         static let worker: UInt64 = 1 << 32
         static let errors: UInt64 = 1 << 40
@@ -85,9 +92,12 @@ final class Supervisor {
     /// The role `serve`, from start to end; answers the exit status.
     static func run(_ options: ServeOptions) -> Int32 {
         let log = SupervisorLog()
+        let inheritance = Inheritance.take()
+        inheritance?.armWayBack()
         do throws(StartFailure) {
-            return try Supervisor(options, log).loop()
+            return try Supervisor(options, log, inheritance).loop(inheritance)
         } catch {
+            inheritance?.goBack(error.reason)
             log.startFailed(error)
             return error.code
         }
@@ -95,7 +105,7 @@ final class Supervisor {
 
     // MARK: Start
 
-    init(_ options: ServeOptions, _ log: SupervisorLog) throws(StartFailure) {
+    init(_ options: ServeOptions, _ log: SupervisorLog, _ inheritance: Inheritance?) throws(StartFailure) {
         self.options = options
         self.log = log
         do throws(SystemError) {
@@ -106,49 +116,37 @@ final class Supervisor {
             SignalDescriptor.ignore([.pipe, .alarm])
             epoll = try Epoll(eventsPerWait: 64)
             try epoll.add(signals.number, .readable, token: Token.signals)
-            scoreboard = try Scoreboard()
         } catch {
             throw StartFailure(ExitCode.system, error.description)
         }
-        environment = CurrentProcess.environment()
+        environment = Inheritance.environment
         manager = ServiceManager(environment: environment)
         source = ConfigurationSource(
             path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict)
-        let announced = InheritedSockets.announced(environment, process: CurrentProcess.id)
-        var inherited: [ListenerSet.Listener] = []
-        do throws(ListenerSet.BindError) {
-            inherited = try InheritedSockets.take(announced)
-        } catch {
-            throw StartFailure(ExitCode.unavailable, error.message)
-        }
-        // Whoever opened sockets for us, and said nothing else, has said where to listen.
-        let activated = inherited.filter { $0.storedAs == nil }
-        let addresses =
-            activated.isEmpty || options.isPortGiven || !options.hosts.isEmpty
-            ? try Self.addresses(options) : [activated.map(\.address)]
-        isLoopback = addresses.joined().allSatisfy(\.isLoopback)
-        // A port that the kernel picks cannot be anybody else's.
-        var directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
-        let loaded = source.load()
-        watch.note(loaded.files, isComplete: true)
-        looked = loaded.files
-        var slots = DeploymentSlots()
-        (configuration, encoded) = try Self.firstConfiguration(loaded, source, isLoopback: isLoopback, &slots, log)
-        scoreboard.usedDeployments = slots.used
-        self.slots = slots
-        do throws(ListenerSet.BindError) {
-            listeners = try ListenerSet(binding: addresses, inherited: inherited)
-        } catch {
-            throw StartFailure(error.exitCode, error.message)
-        }
-        runDirectory =
-            if let taken = directory.take() { taken } else {
-                try Self.takeDirectory(options, listeners.port, environment)
+        let ground =
+            if let inheritance {
+                try Ground(
+                    adopting: inheritance.handover, isReturn: inheritance.reason != nil, source, log)
+            } else {
+                try Ground(options, environment, source, log)
             }
+        listeners = ground.listeners
+        isLoopback = ground.isLoopback
+        runDirectory = ground.runDirectory
+        control = ground.control
+        scoreboard = ground.scoreboard
+        sharesScoreboard = ground.sharesScoreboard
+        configuration = ground.loaded.configuration
+        encoded = ground.loaded.encoded
+        slots = ground.loaded.slots
+        looked = ground.loaded.files
+        startedAt = ground.startedAt
+        executable = ground.executable
+        watch.note(looked, isComplete: true)
+        let generation = inheritance?.handover.generation ?? 1
         do throws(SystemError) {
-            control = try ControlServer(at: RunDirectory.controlSocket(in: runDirectory.path))
             try epoll.add(control.number, .readable, token: Token.control)
-            files[1] = try SealedBytes.make(named: "generation-1", encoded)
+            files[generation] = try SealedBytes.make(named: "generation-\(generation)", encoded)
         } catch {
             throw StartFailure(ExitCode.system, error.description)
         }
@@ -164,17 +162,21 @@ final class Supervisor {
 
     // MARK: The loop
 
-    func loop() -> Int32 {
+    func loop(_ inheritance: Inheritance?) -> Int32 {
         log.start(
             config: source.path, hash: configuration.fingerprint, workers: wantedWorkers,
             listeners: listeners.listeners.map { "\($0.address)" })
-        log.listening(listeners, smallerBacklog: ListenerSet.smallerBacklog())
+        log.listening(listeners, smallerBacklog: ListenerSet.smallerBacklog(), isInherited: inheritance != nil)
         listeners.store(in: manager)
         log.tail.send = { [control] in control.push($0, $1) }
         if manager.watchdogInterval != nil { nextSignOfLife = startedAt }
         nextTick = startedAt
         applyTiming()
-        handle(.start(workers: wantedWorkers, generation: 1))
+        if let inheritance {
+            takeOver(inheritance)
+        } else {
+            handle(.start(workers: wantedWorkers, generation: 1))
+        }
         adjustWatch()
         while exitCode == nil {
             let count = epoll.wait(milliseconds: waitingTime())
@@ -184,6 +186,7 @@ final class Supervisor {
                 case Token.signals: readSignals()
                 case Token.control: acceptControl()
                 case Token.watch: watch.readEvents(now: Clock.now())
+                case Token.probe: readProbe()
                 case Token.client...: readControl(Int(token - Token.client))
                 case Token.errors...: readErrors(Int(token - Token.errors))
                 default: read(Int(token - Token.worker))
@@ -191,6 +194,7 @@ final class Supervisor {
             }
             handle(.clock)
             keepHouse()
+            driveUpgrade()
         }
         let code = exitCode ?? ExitCode.failed
         log.stopped(begun: stopBegun, code: code, cut: fleet.cut)
@@ -232,7 +236,12 @@ final class Supervisor {
             case .ttyOutput:
                 log.signal(record)
                 resize(fleet.size - 1, record.signal.name)
-            case .user1, .user2, .windowChange, .abort, .kill, .pipe, .alarm: break
+            case .user2:
+                log.signal(record)
+                if let obstacle = beginUpgrade(to: nil) {
+                    log.upgradeFailed(step: "begin", reason: obstacle, image: .own)
+                }
+            case .user1, .windowChange, .abort, .kill, .pipe, .alarm: break
             }
         }
     }
@@ -262,6 +271,7 @@ final class Supervisor {
 
     func beginStop(_ reason: String) {
         guard stopBegun == nil else { return }
+        abandonUpgrade()
         stopBegun = Clock.now()
         nextProgress = Clock.now() + .seconds(5)
         log.stopping(reason, drain: fleet.timing.drain)

@@ -35,11 +35,11 @@ final class SupervisorLog {
         }
     }
 
-    func listening(_ set: ListenerSet, smallerBacklog: Int?) {
+    func listening(_ set: ListenerSet, smallerBacklog: Int?, isInherited: Bool) {
         for listener in set.listeners {
             log.event(.info, "listening") { fields in
                 fields.member("address", "\(listener.address)")
-                fields.member("origin", listener.origin.rawValue)
+                fields.member("origin", isInherited ? "inherited" : listener.origin.rawValue)
                 fields.member("backlog", smallerBacklog ?? Int(ListenerSet.backlog))
             }
         }
@@ -127,6 +127,31 @@ final class SupervisorLog {
             fields.member("config", path)
             fields.member(
                 "problem", "the files are not what is in force: the next start may do something else, or fail")
+        }
+    }
+
+    // MARK: Upgrade
+
+    func upgradeBegun(from image: Handover.Image, to path: String) {
+        log.event(.info, "upgrade-begin") { fields in
+            fields.member("from", image.text)
+            fields.member("to", path)
+        }
+    }
+
+    func upgradeDone(from former: Handover.Image, to image: Handover.Image, took: TimeSpan) {
+        log.event(.info, "upgrade-done") { fields in
+            fields.member("from", former.text)
+            fields.member("to", image.text)
+            fields.member("took_ms", took.milliseconds)
+        }
+    }
+
+    func upgradeFailed(step: String, reason: String, image: Handover.Image) {
+        log.event(.error, "upgrade-failed") { fields in
+            fields.member("step", step)
+            fields.member("reason", reason)
+            fields.member("runs", image.text)
         }
     }
 

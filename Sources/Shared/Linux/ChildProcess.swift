@@ -27,6 +27,13 @@ package final class ChildProcess {
     /// Starts the image that is running now, also when its file was replaced since; proc(5) /proc/self/exe.
     package static let ownImage = "/proc/self/exe"
 
+    /// Where the file of that image was when it was started; execve(2).
+    package static var ownPath: String {
+        let path = File.linkTarget(ownImage) ?? ownImage
+        let mark = " (deleted)"
+        return path.hasSuffix(mark) ? String(path.dropLast(mark.count)) : path
+    }
+
     /// Starts `path`; posix_spawn(3). The child gets the descriptors of `descriptors` as those numbers and no other
     /// above 2, no blocked signal, and the default action for every signal.
     package convenience init(

@@ -47,6 +47,11 @@ package enum CurrentProcess {
         }
     }
 
+    /// What ps(1) and top(1) call this process; prctl(2) PR_SET_NAME.
+    package static func setName(_ name: String) {
+        unsafe clinux_set_name(name)
+    }
+
     /// Has the kernel send `signal` when the thread that started this process ends; prctl(2) PR_SET_PDEATHSIG.
     package static func dieWithParent(_ signal: Signal) {
         _ = clinux_set_parent_death_signal(signal.rawValue)

@@ -15,6 +15,13 @@ package enum File {
         }
     }
 
+    /// Opens a file to read from.
+    package static func open(_ path: String) throws(SystemError) -> DescriptorBox {
+        let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }
+        guard number >= 0 else { throw .last("open") }
+        return DescriptorBox(FileDescriptor(owning: number))
+    }
+
     /// Up to `count` bytes from the beginning of a file.
     package static func readBeginning(_ path: String, _ count: Int) -> Result<[UInt8], SystemError> {
         let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }

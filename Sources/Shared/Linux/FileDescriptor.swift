@@ -46,4 +46,14 @@ package struct FileDescriptor: ~Copyable, Sendable {
         guard copy >= 0 else { throw .last("fcntl(F_DUPFD_CLOEXEC)") }
         return FileDescriptor(owning: copy)
     }
+
+    /// Whether an open descriptor of this number survives an exec(2), whoever owns it.
+    package static func setInheritable(_ number: Int32, _ inheritable: Bool) {
+        _ = clinux_fcntl(number, F_SETFD, inheritable ? 0 : Int(FD_CLOEXEC))
+    }
+
+    /// Whether a descriptor of this number is open.
+    package static func isOpen(_ number: Int32) -> Bool {
+        clinux_fcntl(number, F_GETFD, 0) >= 0
+    }
 }

@@ -101,6 +101,11 @@ package final class Scoreboard {
     /// One past the highest block that was ever in use.
     package var usedBlocks: Int { max(0, min(blockCount, Int(memory.load(Field.usedBlocks)))) }
 
+    /// Whether a worker was given the block and nobody has buried it.
+    package func isInUse(_ block: Int) -> Bool {
+        memory.load(offset(of: block) + WorkerBlock.Field.slot) != 0
+    }
+
     /// Makes a block ready for its next worker.
     package func prepare(_ block: Int, slot: Int) {
         WorkerBlock.clear(memory, offset(of: block))

@@ -11,7 +11,10 @@ enum Check {
         if options.saysGrace, code == ExitCode.done {
             StandardStream.output.write(grace(of: loaded.decoded.configuration))
         }
-        return code
+        guard let number = options.upgradeProbe, code == ExitCode.done else { return code }
+        let probe = UpgradeProbe.pass(number)
+        StandardStream.output.write(probe.text)
+        return probe.code
     }
 
     /// What is printed, and the exit status. Pure.

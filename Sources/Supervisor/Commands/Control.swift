@@ -14,7 +14,9 @@ enum Control {
         if StandardStream.output.isTerminal, !options.isJSON { request.flags.insert(.colour) }
         if options.flags.contains(.follow) { return follow(path, request) }
         // The end of open requests takes as long as the configuration allows.
-        let deadline = options.action == .stop && options.waits ? Instant.never : Clock.now() + patience
+        let deadline =
+            options.waits && (options.action == .stop || options.action == .upgrade)
+            ? Instant.never : Clock.now() + patience
         do throws(SystemError) {
             guard let line = try ask(path, request.encoded(), until: deadline) else {
                 StandardStream.error.write("tagway: no answer from the supervisor at \(path)\n")

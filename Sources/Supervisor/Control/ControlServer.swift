@@ -39,7 +39,22 @@ final class ControlServer {
         try Socket.listen(listener, backlog: 16)
     }
 
+    /// The socket that an earlier image of this process has bound, and the clients that it has promised an answer.
+    init(adopting listener: consuming FileDescriptor, at path: String, clients: [Int32], now: Instant) {
+        self.path = path
+        self.listener = listener
+        for descriptor in clients {
+            let client = Client(FileDescriptor(owning: descriptor), now: now)
+            client.isWaiting = true
+            self.clients[nextID] = client
+            nextID += 1
+        }
+    }
+
     var number: Int32 { listener.number }
+
+    /// Those that wait for an answer.
+    var promised: [Int] { clients.filter(\.value.isWaiting).map(\.key).sorted() }
 
     func descriptor(of client: Int) -> Int32? { clients[client]?.descriptor.number }
 

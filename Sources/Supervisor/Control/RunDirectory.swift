@@ -1,7 +1,7 @@
 internal import Shared
 
 /// The directory of one running supervisor: its lock, which keeps a second one out, and its control socket.
-struct RunDirectory: ~Copyable {
+final class RunDirectory {
     let path: String
     private let lock: FileDescriptor
 
@@ -43,6 +43,14 @@ struct RunDirectory: ~Copyable {
         self.lock = lock
         self.path = path
     }
+
+    /// The one whose lock an earlier image of this process has taken.
+    init(adopting lock: consuming FileDescriptor, at path: String) {
+        self.lock = lock
+        self.path = path
+    }
+
+    var lockNumber: Int32 { lock.number }
 
     private static func holder(_ file: String) -> String {
         guard case .success(let bytes) = File.read(file, limit: 64) else { return "another process" }

@@ -5,7 +5,12 @@ internal import Shared
 /// The first death costs nothing: the successor starts at once. Deaths that follow wait 0.1 s, doubling up to 10 s,
 /// a fifth more or less so that slots do not march in step. Thirty seconds of health make up for everything.
 struct Backoff: Equatable {
+    /// Deaths in a row.
     private(set) var failures = 0
+
+    init(failures: Int = 0) {
+        self.failures = failures
+    }
 
     static let first = TimeSpan.milliseconds(100)
     static let longest = TimeSpan.seconds(10)

@@ -48,7 +48,7 @@ struct Fleet {
     }
 
     struct Order: Equatable {
-        enum Step { case prepare, prepared, commit }
+        enum Step: String { case prepare, prepared, commit }
         var step: Step
         let generation: UInt64
         /// Never, once it has prepared a candidate: then it waits for the others.

@@ -7,7 +7,8 @@ final class WorkerProcess {
     let id: Int
     let slot: Int
     let incarnation: Int
-    let block: Int
+    /// Nil: it writes to the scoreboard of a former image, which this one cannot read.
+    let block: Int?
     let child: ChildProcess
     let channel: ControlChannel
     let errors: DescriptorBox
@@ -15,7 +16,7 @@ final class WorkerProcess {
     let startedAt: Instant
 
     init(
-        id: Int, slot: Int, incarnation: Int, block: Int, child: ChildProcess, channel: ControlChannel,
+        id: Int, slot: Int, incarnation: Int, block: Int?, child: ChildProcess, channel: ControlChannel,
         errors: DescriptorBox, startedAt: Instant
     ) {
         self.id = id
@@ -52,6 +53,16 @@ final class WorkerProcess {
         return WorkerProcess(
             id: id, slot: slot, incarnation: incarnation, block: block, child: child, channel: channel,
             errors: errors.reading, startedAt: now)
+    }
+
+    /// One that an earlier image of this process has started.
+    convenience init(adopting one: Handover.Worker, sharesScoreboard: Bool) throws(SystemError) {
+        let channel = ControlChannel(inherited: one.channel)
+        let errors = DescriptorBox(FileDescriptor(owning: one.errors))
+        self.init(
+            id: one.worker.id, slot: one.worker.slot, incarnation: one.worker.incarnation,
+            block: sharesScoreboard ? one.block : nil, child: try ChildProcess(adopting: one.process),
+            channel: channel, errors: errors, startedAt: one.worker.startedAt)
     }
 
     /// What it has written to standard error since the last call; `isEnd` when nobody can write there any more.

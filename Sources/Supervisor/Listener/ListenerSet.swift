@@ -22,8 +22,6 @@ struct ListenerSet {
         case bound
         /// Opened by the service manager.
         case systemd
-        /// Opened by an earlier image of this process.
-        case inherited
     }
 
     private(set) var listeners: [Listener] = []

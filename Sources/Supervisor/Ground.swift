@@ -1,0 +1,162 @@
+internal import Shared
+
+/// What a supervisor stands on before it starts a worker: sockets, the run directory with its lock, the scoreboard and
+/// a configuration. Made anew, or taken over from an earlier image of the same process.
+struct Ground {
+    typealias StartFailure = Supervisor.StartFailure
+
+    let listeners: ListenerSet
+    let isLoopback: Bool
+    let runDirectory: RunDirectory
+    let control: ControlServer
+    let scoreboard: Scoreboard
+    /// Whether the workers of an earlier image write to it.
+    let sharesScoreboard: Bool
+    let loaded: LoadedConfiguration
+    let startedAt: Instant
+    /// The executable that an upgrade takes unless told otherwise.
+    let executable: String
+
+    struct LoadedConfiguration {
+        var configuration: Configuration
+        var encoded: [UInt8]
+        var slots: DeploymentSlots
+        /// Every file that was read for it; empty where it was taken over.
+        var files: [String: ConfigurationSource.FileState] = [:]
+    }
+
+    /// An ordinary start, in the order in which it may fail: another supervisor, the configuration, the addresses.
+    init(
+        _ options: ServeOptions, _ environment: [String: String], _ source: ConfigurationSource, _ log: SupervisorLog
+    ) throws(StartFailure) {
+        startedAt = Clock.now()
+        executable = ChildProcess.ownPath
+        let inherited = try Self.inherited(environment)
+        // Whoever opened sockets for us, and said nothing else, has said where to listen.
+        let activated = inherited.filter { $0.storedAs == nil }
+        let addresses =
+            activated.isEmpty || options.isPortGiven || !options.hosts.isEmpty
+            ? try Self.addresses(options) : [activated.map(\.address)]
+        isLoopback = addresses.joined().allSatisfy(\.isLoopback)
+        // A port that the kernel picks cannot be anybody else's.
+        let directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
+        loaded = try Self.load(source, isLoopback: isLoopback, log)
+        do throws(ListenerSet.BindError) {
+            listeners = try ListenerSet(binding: addresses, inherited: inherited)
+        } catch {
+            throw StartFailure(error.exitCode, error.message)
+        }
+        runDirectory =
+            if let directory { directory } else {
+                try Self.takeDirectory(options, listeners.port, environment)
+            }
+        do throws(SystemError) {
+            scoreboard = try Scoreboard()
+            sharesScoreboard = true
+            control = try ControlServer(at: RunDirectory.controlSocket(in: runDirectory.path))
+        } catch {
+            throw StartFailure(ExitCode.system, error.description)
+        }
+        scoreboard.usedDeployments = loaded.slots.used
+    }
+
+    /// What an earlier image has left. The configuration in force stays in force, whatever has become of its files,
+    /// as long as this image can read it.
+    ///
+    /// `isReturn`: a newer image has given up, and this is the older one.
+    init(adopting handover: Handover, isReturn: Bool, _ source: ConfigurationSource, _ log: SupervisorLog)
+        throws(StartFailure)
+    {
+        startedAt = handover.startedAt
+        executable = isReturn ? handover.path : ChildProcess.ownPath
+        let board = DescriptorBox(FileDescriptor(owning: handover.scoreboard))
+        runDirectory = RunDirectory(
+            adopting: FileDescriptor(owning: handover.lock), at: handover.runDirectory)
+        do throws(SystemError) {
+            listeners = ListenerSet(
+                adopting: try handover.listeners.map { (one) throws(SystemError) in
+                    ListenerSet.Listener(
+                        address: try Socket.localAddress(one.descriptor),
+                        socket: DescriptorBox(FileDescriptor(owning: one.descriptor)), origin: one.origin,
+                        storedAs: one.storedAs)
+                })
+            control = ControlServer(
+                adopting: FileDescriptor(owning: handover.control),
+                at: RunDirectory.controlSocket(in: handover.runDirectory), clients: handover.clients, now: Clock.now())
+            // One of another layout belongs to the workers of the earlier image alone.
+            let shared = try? Scoreboard(mapping: board)
+            sharesScoreboard = shared != nil
+            if let shared { scoreboard = shared } else { scoreboard = try Scoreboard() }
+        } catch {
+            throw StartFailure(ExitCode.system, error.description)
+        }
+        isLoopback = listeners.isLoopback
+        if let configuration = try? Configuration(encoded: handover.configuration) {
+            loaded = LoadedConfiguration(
+                configuration: configuration, encoded: handover.configuration,
+                slots: DeploymentSlots(adopting: configuration))
+        } else {
+            loaded = try Self.load(source, isLoopback: isLoopback, log)
+        }
+        scoreboard.usedDeployments = max(scoreboard.usedDeployments, loaded.slots.used)
+    }
+
+    // MARK: Pieces
+
+    private static func inherited(_ environment: [String: String]) throws(StartFailure) -> [ListenerSet.Listener] {
+        do throws(ListenerSet.BindError) {
+            return try InheritedSockets.take(InheritedSockets.announced(environment, process: CurrentProcess.id))
+        } catch {
+            throw StartFailure(ExitCode.unavailable, error.message)
+        }
+    }
+
+    private static func addresses(_ options: ServeOptions) throws(StartFailure) -> [[SocketAddress]] {
+        var addresses: [[SocketAddress]] = []
+        for host in options.hosts.isEmpty ? ["127.0.0.1"] : options.hosts {
+            guard let found = ListenerSet.addresses(of: host, port: options.port) else {
+                throw StartFailure(
+                    ExitCode.usage, "--host \(host) is no address; give an IPv4 or IPv6 address, localhost or *")
+            }
+            addresses.append(found)
+        }
+        return addresses
+    }
+
+    private static func takeDirectory(
+        _ options: ServeOptions, _ port: UInt16, _ environment: [String: String]
+    ) throws(StartFailure) -> RunDirectory {
+        let path = RunDirectory.path(
+            told: options.runDirectory, port: port, environment: environment, user: CurrentProcess.userID)
+        do throws(RunDirectory.Failure) {
+            return try RunDirectory(taking: File.absolute(path))
+        } catch {
+            switch error {
+            case .held(let holder):
+                throw StartFailure(
+                    ExitCode.alreadyRunning, "already running: \(holder) holds \(path)/supervisor.lock")
+            case .unusable(let reason):
+                throw StartFailure(ExitCode.alreadyRunning, "the run directory cannot be used: \(reason)")
+            }
+        }
+    }
+
+    private static func load(
+        _ source: ConfigurationSource, isLoopback: Bool, _ log: SupervisorLog
+    ) throws(StartFailure) -> LoadedConfiguration {
+        let loaded = source.load()
+        log.problems(loaded.decoded.problems)
+        var slots = DeploymentSlots()
+        let (verdict, warnings) = ConfigurationVerdict.judge(
+            loaded, .start, isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots)
+        log.problems(warnings)
+        switch verdict {
+        case .candidate(let configuration, let encoded):
+            return LoadedConfiguration(
+                configuration: configuration, encoded: encoded, slots: slots, files: loaded.files)
+        case .refused(let reasons):
+            throw StartFailure(ExitCode.configuration, reasons.joined(separator: "\n"))
+        case .unchanged: preconditionFailure("there is nothing yet that a first configuration could equal")
+        }
+    }
+}
