@@ -23,6 +23,8 @@ struct ServeOptions: Equatable {
     var isStrict = false
     var environmentFile: String?
     var runDirectory: String?
+    /// Where to write a line once all workers serve.
+    var readyDescriptor: Int32?
 }
 
 enum WorkerCount: Equatable {
@@ -130,7 +132,7 @@ extension Command {
     private static func serve(_ flags: inout Flags) throws(UsageError) -> Command {
         let known = [
             "--config", "--host", "--port", "--workers", "--num_workers", "--strict-config", "--env-file", "--run-dir",
-            "--help",
+            "--ready-fd", "--help",
         ]
         var options = ServeOptions()
         while let name = flags.next() {
@@ -144,6 +146,7 @@ extension Command {
             case "--strict-config": options.isStrict = true
             case "--env-file": options.environmentFile = try flags.value(.serve)
             case "--run-dir": options.runDirectory = try flags.value(.serve)
+            case "--ready-fd": options.readyDescriptor = Int32(try flags.integer(.serve, in: 3...1023))
             case "--help", "-h": return .help(.serve)
             default: throw unknown(name, known, .serve)
             }

@@ -44,6 +44,7 @@ enum Help {
               --env-file FILE   NAME=value lines that os.environ/NAME refers to, before the environment
               --run-dir DIR     for the lock and the control socket; default $RUNTIME_DIRECTORY,
                                 else $XDG_RUNTIME_DIR/tagway/PORT, else /tmp/tagway-UID/PORT
+              --ready-fd N      write a newline to this open descriptor when all workers serve, and close it
 
         signals: HUP reloads the configuration, TERM and INT stop when all requests have ended (again: now),
         QUIT stops at once, TTIN and TTOU start and end a worker, USR2 upgrades to the binary that lies there now.

@@ -140,6 +140,7 @@ extension Supervisor {
         case .ready(let took):
             log.ready(workers: fleet.size, took: took, generation: fleet.generation)
             manager.ready(status)
+            readiness.take()?.tell()
         case .workerExited(let departure): departed(departure)
         case .crashLoop(let slot, let deaths):
             log.crashLoop(slot: slot, deaths: deaths)

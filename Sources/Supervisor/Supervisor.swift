@@ -16,6 +16,7 @@ final class Supervisor {
     let manager: ServiceManager
     /// Whether workers of an earlier image, if there are any, write to it.
     let sharesScoreboard: Bool
+    var readiness: ReadyDescriptor?
     let isLoopback: Bool
     let startedAt: Instant
     /// The executable that an upgrade takes unless told otherwise.
@@ -108,6 +109,15 @@ final class Supervisor {
     init(_ options: ServeOptions, _ log: SupervisorLog, _ inheritance: Inheritance?) throws(StartFailure) {
         self.options = options
         self.log = log
+        do throws(SystemError) {
+            // Before its number can be anything of ours. An earlier image of this process has said it already.
+            readiness =
+                if let number = options.readyDescriptor, inheritance == nil {
+                    try ReadyDescriptor(taking: number)
+                } else { nil }
+        } catch {
+            throw StartFailure(ExitCode.usage, "--ready-fd: \(error.description)")
+        }
         do throws(SystemError) {
             // Before anything else: none may be lost, whatever our parent made of them.
             signals = try SignalDescriptor(taking: [

@@ -340,6 +340,37 @@ import Testing
         #expect(!arguments.contains("sk-"))
     }
 
+    /// As s6 starts a service: the number of a pipe's end on the command line.
+    @Test func aDescriptorIsToldWhenAllWorkersServe() throws {
+        let directory = try SupervisedGateway.makeDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try Data(Self.configuration().utf8).write(to: directory.appendingPathComponent("config.yaml"))
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        let serve = "serve --config config.yaml --port 0 --workers 1 --run-dir run"
+        process.arguments = [
+            "-c", "exec 9>&1 >log 2>&1; exec \"$0\" \(serve) --ready-fd 9", SupervisedGateway.executable.path,
+        ]
+        process.currentDirectoryURL = directory
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        defer { kill(process.processIdentifier, SIGKILL) }
+        // To its end: neither the supervisor nor a worker has it open any longer.
+        #expect(pipe.fileHandleForReading.readDataToEndOfFile() == Data("\n".utf8))
+        let log = try String(contentsOf: directory.appendingPathComponent("log"), encoding: .utf8)
+        #expect(log.contains(#""event":"ready""#))
+        process.terminate()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
+    @Test func aDescriptorThatIsNotOpenIsAMistakeOfTheCommandLine() throws {
+        let (status, output) = try SupervisedGateway.run(["serve", "--config", "/nonexistent", "--ready-fd", "900"])
+        #expect(status == 64)
+        #expect(output.contains("--ready-fd: descriptor 900: Bad file descriptor"))
+    }
+
     @Test func theServiceManagerIsToldInOrder() throws {
         let directory = try SupervisedGateway.makeDirectory()
         defer { try? FileManager.default.removeItem(at: directory) }

@@ -9,7 +9,7 @@ import Worker
     @Test func serveTakesEveryOption() throws {
         let line =
             "serve --config a.yaml --host 0.0.0.0,:: --host localhost --port 80 --num_workers 3 --strict-config "
-            + "--env-file e --run-dir /r"
+            + "--env-file e --run-dir /r --ready-fd 9"
         var options = ServeOptions()
         options.config = "a.yaml"
         options.hosts = ["0.0.0.0", "::", "localhost"]
@@ -19,10 +19,11 @@ import Worker
         options.isStrict = true
         options.environmentFile = "e"
         options.runDirectory = "/r"
+        options.readyDescriptor = 9
         #expect(try Command(words(line)) == .serve(options))
         let attached =
             "serve --config=a.yaml --host=0.0.0.0,:: --host=localhost -p 80 --workers=3 --strict-config --env-file=e "
-            + "--run-dir=/r"
+            + "--run-dir=/r --ready-fd=9"
         #expect(try Command(words(attached)) == .serve(options))
     }
 
@@ -53,6 +54,7 @@ import Worker
         ("serve", "serve needs --config FILE"), ("serve --config", "--config needs a value"),
         ("serve --config=", "--config needs a value"), ("serve -c a --port 65536", "--port needs a whole number"),
         ("serve -c a --port -1", "--port needs a whole number"), ("serve -c a --port x", "--port needs a whole number"),
+        ("serve -c a --ready-fd 2", "--ready-fd needs a whole number from 3 to 1023, not 2"),
         ("serve -c a --workers 0", "--workers needs a whole number"),
         ("serve -c a --workers 129", "--workers needs a whole number"),
         ("serve -c a --strict-config=yes", "--strict-config takes no value"),
