@@ -7,6 +7,7 @@ enum Command: Equatable {
     /// Internal: started by a supervisor.
     case worker(WorkerMain.Arguments)
     case check(CheckOptions)
+    case explain(ExplainOptions)
     case control(ControlOptions)
     case version
     case help(Help.Topic)
@@ -41,6 +42,24 @@ struct CheckOptions: Equatable {
     var saysGrace = false
     /// Where a running supervisor shows what it would hand over to us.
     var upgradeProbe: Int32?
+}
+
+struct ExplainOptions: Equatable {
+    var config = ""
+    var environmentFile: String?
+    var isStrict = false
+    /// Nil: the body's.
+    var model: String?
+    /// As in a body; nil for none.
+    var tags: [String]?
+    var headers: [String] = []
+    var path = "/v1/chat/completions"
+    /// A file with a whole body, `-` for standard input.
+    var body: String?
+    /// A file with the key of the caller; nil: one that may call.
+    var keyFile: String?
+    var isStream = false
+    var isJSON = false
 }
 
 struct ControlOptions: Equatable {
@@ -104,7 +123,7 @@ struct UsageError: Error, Equatable {
 }
 
 extension Command {
-    private static let names = ["serve", "check", "ctl", "version", "help"]
+    private static let names = ["serve", "check", "explain", "ctl", "version", "help"]
 
     /// `arguments` without the name of the program.
     init(_ arguments: [String]) throws(UsageError) {
@@ -116,6 +135,7 @@ extension Command {
         case "serve": self = try Self.serve(&flags)
         case "worker": self = .worker(try Self.worker(&flags))
         case "check": self = try Self.check(&flags)
+        case "explain": self = try Self.explain(&flags)
         case "ctl": self = try Self.control(&flags)
         case "version", "--version", "-V": self = .version
         case "help", "--help", "-h":
@@ -177,6 +197,44 @@ extension Command {
         }
         guard !options.config.isEmpty else { throw UsageError(message: "check needs a file", topic: .check) }
         return .check(options)
+    }
+
+    private static func explain(_ flags: inout Flags) throws(UsageError) -> Command {
+        let known = [
+            "--config", "--model", "--tags", "--header", "--path", "--body", "--key-file", "--stream", "--json",
+            "--strict-config", "--env-file", "--help",
+        ]
+        var options = ExplainOptions()
+        while let name = flags.next() {
+            switch name {
+            case "--config", "-c": options.config = try flags.value(.explain)
+            case "--model", "-m": options.model = try flags.value(.explain)
+            case "--tags", "-t":
+                options.tags = try (options.tags ?? []) + flags.value(.explain).split(separator: ",").map(String.init)
+            case "--header": options.headers.append(try flags.value(.explain))
+            case "--path": options.path = try flags.value(.explain)
+            case "--body": options.body = try flags.value(.explain)
+            case "--key-file": options.keyFile = try flags.value(.explain)
+            case "--stream": options.isStream = true
+            case "--json": options.isJSON = true
+            case "--strict-config": options.isStrict = true
+            case "--env-file": options.environmentFile = try flags.value(.explain)
+            case "--help", "-h": return .help(.explain)
+            default: throw unknown(name, known, .explain)
+            }
+            try flags.expectUsed(.explain)
+        }
+        guard !options.config.isEmpty else {
+            throw UsageError(message: "explain needs --config FILE", topic: .explain)
+        }
+        if options.body == nil {
+            guard options.model != nil || options.path != ExplainOptions().path else {
+                throw UsageError(message: "explain needs --model NAME or --body FILE", topic: .explain)
+            }
+        } else if options.model != nil || options.tags != nil || options.isStream {
+            throw UsageError(message: "a --body has its own model, tags and stream", topic: .explain)
+        }
+        return .explain(options)
     }
 
     private static func control(_ flags: inout Flags) throws(UsageError) -> Command {

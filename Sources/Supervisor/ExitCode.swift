@@ -6,6 +6,8 @@ enum ExitCode {
     /// Stopped, but some requests had to be cut.
     static let cut: Int32 = 8
     static let usage: Int32 = 64
+    /// A file that the command line names cannot be read.
+    static let noInput: Int32 = 66
     /// An address is in use or cannot be bound; no supervisor listens where `ctl` asks.
     static let unavailable: Int32 = 69
     /// Workers cannot start, or a mistake of ours.

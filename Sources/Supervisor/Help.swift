@@ -4,6 +4,7 @@ enum Help {
         case general
         case serve
         case check
+        case explain
         case control = "ctl"
     }
 
@@ -12,6 +13,7 @@ enum Help {
         case .general: general
         case .serve: serve
         case .check: check
+        case .explain: explain
         case .control: control
         }
     }
@@ -23,6 +25,7 @@ enum Help {
 
           serve     serve a configuration: one supervisor, one worker per processor
           check     say everything that is wrong with a configuration
+          explain   say where a request would go, and why
           ctl       ask a running supervisor: status, reload, scale, stop and more
           version   print the version
           help      print this, or `tagway help <command>`
@@ -64,6 +67,30 @@ enum Help {
               --container       also say how long Kubernetes, compose and systemd have to wait when they stop it
 
         exit status: 0 the configuration can be served, 78 it cannot, 64 usage.
+
+        """
+
+    private static let explain = """
+        usage: tagway explain --config FILE --model NAME [options]
+               tagway explain --config FILE --body FILE [options]
+
+        Says which deployments a request may reach, which not and why, who would be asked first, and which groups
+        stand in. Routes as a worker does, with every deployment fit and idle; asks nobody.
+
+          -c, --config FILE     the configuration (YAML)
+          -m, --model NAME      what the request asks for
+          -t, --tags TAGS       its tags, separated by commas
+              --header LINE     a header of it, as in 'x-litellm-tags: free'; may be given several times
+              --path PATH       where it is sent; default /v1/chat/completions
+              --body FILE       its whole body, `-` for standard input, instead of a made one
+              --key-file FILE   the key of the caller, `-` for standard input; default: one that may call
+              --stream          it asks for a stream
+              --json            print the answer as JSON
+              --strict-config   take every warning about the configuration for an error
+              --env-file FILE   NAME=value lines that os.environ/NAME refers to, before the environment
+
+        exit status: 0 somebody would serve it, 1 it would be refused, 64 usage, 66 a file cannot be read,
+        78 configuration.
 
         """
 

@@ -22,6 +22,7 @@ enum Main {
         case .serve(let options): CurrentProcess.end(Supervisor.run(options))
         case .worker(let arguments): WorkerMain.run(arguments)
         case .check(let options): CurrentProcess.end(Check.run(options))
+        case .explain(let options): CurrentProcess.end(Explain.run(options))
         case .control(let options): CurrentProcess.end(Control.run(options))
         case .version: StandardStream.output.write("tagway \(version)\n")
         case .help(let topic): StandardStream.output.write(Help.text(topic))

@@ -19,8 +19,15 @@ struct LayeringRule: CustomTestStringConvertible, Sendable {
         only(["Shared/Linux/NameLookup.swift", "Shared/Linux/SharedMemory.swift"], mayImport: "Synchronization"),
         only(["Worker/TLS/"], mayImport: "COpenSSL"),
         only(["Shared/Config/YAMLDocument.swift"], mayImport: "CYAML"),
-        // Only these know that a supervisor's executable has workers in it: to enter their role, and to spawn them.
-        only(["Supervisor/Main.swift", "Supervisor/Arguments.swift", "Supervisor/Fleet/"], mayImport: "Worker"),
+        // Only these know that a supervisor's executable has workers in it: to enter their role, to spawn them, and to
+        // ask what one would do.
+        only(
+            [
+                "Supervisor/Main.swift", "Supervisor/Arguments.swift", "Supervisor/Fleet/",
+                "Supervisor/Commands/Explain.swift",
+                "Supervisor/Commands/ExplainReport.swift",
+            ],
+            mayImport: "Worker"),
         nowhereElse(than: ["CLinux", "COpenSSL", "CYAML", "Glibc", "Shared", "Synchronization", "Worker"]),
         only(
             [

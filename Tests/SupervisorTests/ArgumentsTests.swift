@@ -49,8 +49,36 @@ import Worker
         #expect(options.workers == count)
     }
 
+    @Test func explainTakesEveryOption() throws {
+        var options = ExplainOptions()
+        options.config = "a.yaml"
+        options.model = "m"
+        options.tags = ["free", "!eu", "paid"]
+        options.headers = ["x-a:b", "user-agent:c"]
+        options.path = "/v1/embeddings"
+        options.keyFile = "k"
+        options.isStream = true
+        options.isJSON = true
+        options.isStrict = true
+        options.environmentFile = "e"
+        let line =
+            "explain -c a.yaml -m m --tags free,!eu -t paid --header x-a:b --header=user-agent:c --path /v1/embeddings "
+            + "--key-file k --stream --json --strict-config --env-file e"
+        #expect(try Command(words(line)) == .explain(options))
+        var body = ExplainOptions()
+        body.config = "a"
+        body.body = "-"
+        #expect(try Command(words("explain --config=a --body -")) == .explain(body))
+        #expect(try Command(words("explain --help")) == .help(.explain))
+    }
+
     @Test(arguments: [
-        ("", "what should be done?"), ("serv", "unknown command serv"), ("--config a", "a command comes first"),
+        ("", "what should be done?"), ("explain", "explain needs --config FILE"),
+        ("explain -c a", "explain needs --model NAME or --body FILE"), ("explain -c a b", "unexpected argument b"),
+        ("explain -c a --body b --model c", "a --body has its own model, tags and stream"),
+        ("explain -c a --body b --tags c", "a --body has its own model, tags and stream"),
+        ("explain -c a --modle c", "unknown option --modle"), ("serv", "unknown command serv"),
+        ("--config a", "a command comes first"),
         ("serve", "serve needs --config FILE"), ("serve --config", "--config needs a value"),
         ("serve --config=", "--config needs a value"), ("serve -c a --port 65536", "--port needs a whole number"),
         ("serve -c a --port -1", "--port needs a whole number"), ("serve -c a --port x", "--port needs a whole number"),

@@ -22,6 +22,15 @@ package enum File {
         return DescriptorBox(FileDescriptor(owning: number))
     }
 
+    /// Standard input to its end.
+    package static func readInput(limit: Int = 64 << 20) -> Result<[UInt8], SystemError> {
+        do throws(SystemError) {
+            return .success(try read(0, limit: limit))
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// Up to `count` bytes from the beginning of a file.
     package static func readBeginning(_ path: String, _ count: Int) -> Result<[UInt8], SystemError> {
         let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }

@@ -23,6 +23,37 @@ package enum Balancer {
         }
     }
 
+    /// How likely each is to be picked, in the order given: what `pick` would do over and over. For whoever asks.
+    package static func shares(
+        of deployments: [Int32], _ table: RoutingTable, _ states: some DeploymentStates, isStream: Bool, now: Instant
+    ) -> [Double] {
+        let figures: [Double]
+        switch table.router.strategy {
+        case .simpleShuffle:
+            let weights = weights(of: deployments, table)
+            let sum = weights.reduce(0, +)
+            guard sum > 0, sum.isFinite else { return deployments.map { _ in 1 / Double(deployments.count) } }
+            return weights.map { $0 / sum }
+        case .leastBusy: figures = deployments.map { Double(states.inFlight(of: Int($0))) }
+        case .latencyBased:
+            figures = deployments.map { Double(states.latency(of: Int($0), isStream: isStream, at: now)) }
+        case .usageBased: figures = deployments.map { Double(states.tokens(of: Int($0), at: now)) }
+        case .costBased: figures = deployments.map { table.candidates[Int($0)].cost }
+        }
+        let buffer = table.router.strategy == .latencyBased ? table.router.latencyBuffer : 0
+        let limit = (figures.min() ?? 0) * (1 + buffer)
+        let chosen = figures.count { $0 <= limit }
+        return figures.map { $0 <= limit ? 1 / Double(chosen) : 0 }
+    }
+
+    /// Of `weight`, `rpm` and `tpm` the first that is positive on any of the deployments.
+    private static func weights(of deployments: [Int32], _ table: RoutingTable) -> [Double] {
+        let candidates = deployments.map { table.candidates[Int($0)] }
+        if candidates.contains(where: { $0.weight > 0 }) { return candidates.map(\.weight) }
+        if candidates.contains(where: { $0.rpm > 0 }) { return candidates.map(\.rpm) }
+        return candidates.map(\.tpm)
+    }
+
     /// `simple-shuffle` of the reference: of `weight`, `rpm` and `tpm` the first counts that is positive on any of the
     /// deployments; they are picked in proportion to it, one without it never. Where none is, all are equal.
     private static func shuffle(

@@ -143,6 +143,9 @@ package final class RoutingTable: Sendable {
     /// The name of the group that a resolution leads to.
     package func groupName(_ resolution: Resolution) -> String { groups[resolution.group].name }
 
+    /// Whether tags choose among the deployments of the group of a resolution.
+    package func isFiltered(_ resolution: Resolution) -> Bool { groups[resolution.group].isFiltered }
+
     /// How many deployments the group of a resolution has, fit or not.
     package func memberCount(ofGroup group: Int) -> Int { groups[group].members.count }
 

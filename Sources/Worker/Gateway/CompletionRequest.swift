@@ -161,17 +161,40 @@ struct CompletionRequest {
     mutating func addTags(
         _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags, _ table: RoutingTable
     ) throws(GatewayError) {
-        if let tags, tags.kind != .null {
-            try add(JSONWalker.Value(range: tags.value, kind: tags.kind), bytes, to: &wanted, table)
-        } else if let header {
-            wanted.add(list: bytes, header, table)
+        try addTags(from: .body, bytes, header: header, to: &wanted, table)
+        try addTags(from: .header, bytes, header: header, to: &wanted, table)
+        try addTags(from: .metadata, bytes, header: header, to: &wanted, table)
+        try addTags(from: .litellmMetadata, bytes, header: header, to: &wanted, table)
+    }
+
+    /// Where a request may carry tags, in the order in which they are read.
+    enum TagSource: String, CaseIterable {
+        case body = "tags"
+        case header = "x-litellm-tags"
+        case metadata = "metadata.tags"
+        case litellmMetadata = "litellm_metadata.tags"
+    }
+
+    /// Adds what one place has; a list of the body takes the place of the header.
+    mutating func addTags(
+        from source: TagSource, _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags,
+        _ table: RoutingTable
+    ) throws(GatewayError) {
+        let outer: JSONScanner.Member?
+        switch source {
+        case .body:
+            guard let tags, tags.kind != .null else { return }
+            return try add(JSONWalker.Value(range: tags.value, kind: tags.kind), bytes, to: &wanted, table)
+        case .header:
+            guard tags == nil || tags?.kind == .null, let header else { return }
+            return wanted.add(list: bytes, header, table)
+        case .metadata: outer = metadata
+        case .litellmMetadata: outer = litellmMetadata
         }
-        for member in [metadata, litellmMetadata] {
-            guard let member, member.kind == .object,
-                let inner = JSONWalker.member("tags", of: member.value, bytes), inner.kind != .null
-            else { continue }
-            try add(inner, bytes, to: &wanted, table)
-        }
+        guard let outer, outer.kind == .object, let inner = JSONWalker.member("tags", of: outer.value, bytes),
+            inner.kind != .null
+        else { return }
+        try add(inner, bytes, to: &wanted, table)
     }
 
     private mutating func add(

@@ -21,7 +21,7 @@ extension Exchange {
         attemptBegun = EventLoop.shared.now
         if limits.isMock { return await answerMock(client, generation.table.deployments[index].mockResponse ?? "") }
         let bytes = client.input.storage
-        outbound.write(generation.blocks[index], operation, request, bytes, capture: capture)
+        outbound.write(generation.blocks[index], asked.operation, asked.request, bytes, capture: capture)
         let limit = timeLimit(client, limits)
         let now = EventLoop.shared.now
         upstreamBegun = now
@@ -80,7 +80,7 @@ extension Exchange {
             }
             return try await takeError(client, connection, pool, deadline)
         }
-        if request.isStream, operation != .embedding, Self.isEventStream(head, connection.input.storage) {
+        if asked.request.isStream, asked.operation != .embedding, Self.isEventStream(head, connection.input.storage) {
             return try await relayEvents(client, connection, pool, deadline, idle: idle)
         }
         return try await relayAnswer(client, connection, pool, deadline)
@@ -170,10 +170,11 @@ extension Exchange {
 
     private func timeLimit(_ client: ClientConnection, _ limits: AttemptLimits) -> TimeSpan {
         let (head, bytes) = (client.head, client.input.storage)
-        let timeout = request.timeout ?? head.first(.litellmTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
-        guard request.isStream else { return limits.limit(isStream: false, timeout: timeout, streamTimeout: nil) }
+        let timeout =
+            asked.request.timeout ?? head.first(.litellmTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+        guard asked.request.isStream else { return limits.limit(isStream: false, timeout: timeout, streamTimeout: nil) }
         let streamTimeout =
-            request.streamTimeout
+            asked.request.streamTimeout
             ?? head.first(.litellmStreamTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
         return limits.limit(isStream: true, timeout: timeout, streamTimeout: streamTimeout)
     }
@@ -213,7 +214,7 @@ extension Exchange {
         generation.health.succeeded(deployment, at: now)
         guard generation.health.countsTokens else { return }
         // About four bytes of English are a token; an event of a stream carries one.
-        let estimate = client.body.count / 4 + (request.isStream ? events.events : body.length / 4)
+        let estimate = client.body.count / 4 + (asked.request.isStream ? events.events : body.length / 4)
         generation.health.used(deployment, tokens: tokens() ?? estimate, at: now)
     }
 }

@@ -24,9 +24,9 @@ extension Exchange {
     /// Writes which deployment served, how, and what it said itself.
     func appendAttempt(_ client: ClientConnection) {
         let head = client.response.buffer
-        if !model.isEmpty {
+        if !asked.model.isEmpty {
             head.append("x-litellm-model-group: " as StaticString)
-            if let served { head.append(served) } else { head.append(fieldValue: model) }
+            if let served { head.append(served) } else { head.append(fieldValue: asked.model) }
             head.appendLineEnd()
         }
         guard let deployment, let generation else { return }

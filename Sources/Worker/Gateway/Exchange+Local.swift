@@ -25,7 +25,7 @@ extension Exchange {
                 await answer(client, 200) { Catalog.models(generation.table, into: $0) }
             case .model(let id):
                 try authorize(client, generation)
-                model.append(percentDecoding: client.input.storage, id)
+                asked.model.append(percentDecoding: client.input.storage, id)
                 let text = modelText
                 guard generation.table.visibleModels.contains(text) else { throw .noSuchModel(text) }
                 await answer(client, 200) { Catalog.model(text, into: $0) }
@@ -82,13 +82,14 @@ extension Exchange {
     func answerMock(_ client: ClientConnection, _ text: String) async -> Outcome {
         let id = String(decoding: callID.storage[callID.readable], as: UTF8.self)
         let mock = MockAnswer(
-            operation: operation, text: text, name: name, id: id, created: Int(Clock.unixMilliseconds() / 1000),
-            inputs: request.inputs(client.input.storage))
+            operation: asked.operation, text: text, name: asked.name, id: id,
+            created: Int(Clock.unixMilliseconds() / 1000),
+            inputs: asked.request.inputs(client.input.storage))
         gathered.removeAll()
-        noteAnswer(isStream: request.isStream)
+        noteAnswer(isStream: asked.request.isStream)
         noteSuccess(client) { nil }
         do throws(StreamFailure) {
-            if request.isStream, operation != .embedding {
+            if asked.request.isStream, asked.operation != .embedding {
                 mock.events(into: gathered)
                 beginEvents(client)
                 try await client.response.finish(gathered.storage, gathered.readable)

@@ -19,8 +19,8 @@ extension Exchange {
 
     /// Tries one group after the other until one has answered or nothing is left.
     func route(_ client: ClientConnection, _ generation: Generation) async throws(GatewayError) {
-        let first = try resolve(generation.table, client)
-        // The name of the first group is the one asked for, which `model` holds.
+        let first = try asked.resolve(generation.table)
+        // The name of the first group is the one asked for, which `asked` holds.
         var step = FallbackChain.Step(
             target: .init(name: "", resolution: first), depth: 0, own: nil)
         plan.begin(retries: 0)
@@ -64,18 +64,6 @@ extension Exchange {
         return failure.error
     }
 
-    private func resolve(
-        _ table: RoutingTable, _ client: ClientConnection
-    ) throws(GatewayError) -> RoutingTable.Resolution {
-        guard !model.isEmpty else { throw .unknownModel(modelText) }
-        if let resolution = table.resolve(model.storage, model.readable) { return resolution }
-        if let reason = table.reasonLeftOut(model.storage, model.readable) {
-            throw .leftOut(model: modelText, reason: reason)
-        }
-        if model.storage[model.readable].contains(ASCII.comma) { throw .commaSeparatedModels }
-        throw .unknownModel(modelText)
-    }
-
     // MARK: One group
 
     /// Answers the client from one group, or tells how it failed.
@@ -86,17 +74,16 @@ extension Exchange {
         let target = step.target
         enter(client, table, step)
         reason = TagFilter.select(
-            table, target.resolution, tags, userAgent: client.head.first(.userAgent).map { client.input.storage[$0] },
+            table, target.resolution, asked.tags,
+            userAgent: client.head.first(.userAgent).map { client.input.storage[$0] },
             into: &allowed)
-        if step.depth == 0 { plan.begin(retries: wantedRetries(client, table)) }
+        if step.depth == 0 { plan.begin(retries: asked.retries(client.head, client.input.storage, table, allowed)) }
         guard reason != nil else {
-            let status = table.router.semantics == .strict ? 403 : 401
-            note(.tagsRefused(model: modelText, tags: tags.description, status: status))
+            note(asked.tagsRefused(table))
             throw GroupFailure()
         }
         guard plan.enter(allowed, group: target.resolution.group, asFallback: step.depth > 0, table) else {
-            let reasons = allowed.compactMap { table.deployments[Int($0)].unconfigured }
-            note(.unconfigured(model: modelText, reason: reasons.joined(separator: "; ")))
+            note(asked.unconfigured(table, allowed))
             throw GroupFailure()
         }
         describe(client)
@@ -109,18 +96,9 @@ extension Exchange {
         deployment = nil
         guard step.depth > 0 else { return }
         served = Array(step.target.name.utf8)
-        name.removeAll()
-        name.append(json: step.target.name)
-        request.replace(members: step.own, client.input.storage)
-    }
-
-    private func wantedRetries(_ client: ClientConnection, _ table: RoutingTable) -> Int {
-        let wish =
-            request.numRetries
-            ?? client.head.first(.litellmNumRetries).flatMap { ASCII.decimal(client.input.storage, $0) }
-            ?? table.ownRetries(allowed)
-            ?? table.router.retries.count
-        return min(wish, 1000)
+        asked.name.removeAll()
+        asked.name.append(json: step.target.name)
+        asked.request.replace(members: step.own, client.input.storage)
     }
 
     /// Tries one deployment of the group after the other.
@@ -131,7 +109,7 @@ extension Exchange {
         var failure = GroupFailure()
         while true {
             let now = EventLoop.shared.now
-            switch plan.next(table, health, isStream: request.isStream, now: now, using: &gateway.random) {
+            switch plan.next(table, health, isStream: asked.request.isStream, now: now, using: &gateway.random) {
             case .end: throw failure
             case .outage(let outage):
                 deployment = outage.deployment
@@ -185,13 +163,9 @@ extension Exchange {
     private func addFallbacks(
         _ client: ClientConnection, _ table: RoutingTable, _ step: FallbackChain.Step, _ kind: FallbackTable.Kind
     ) {
-        if request.disablesFallbacks || client.cancellation.isCancelled { return }
-        let asked = served ?? Array(model.storage[model.readable])
-        if let targets = request.fallbacks(kind, of: asked, client.input.storage, table) {
-            return chain.add(targets, behind: step.depth)
-        }
-        guard !table.fallbacks.isEmpty else { return }
-        let group = table.groupName(step.target.resolution)
-        chain.add(table.fallbacks.targets(after: kind, of: asked, group).map { ($0, nil) }, behind: step.depth)
+        if client.cancellation.isCancelled { return }
+        let name = served ?? Array(asked.model.storage[asked.model.readable])
+        let targets = asked.standIns(after: kind, of: name, step.target.resolution, client.input.storage, table)
+        chain.add(targets, behind: step.depth)
     }
 }

@@ -10,14 +10,8 @@ internal import Shared
     var generation: Generation?
 
     // What the request asks for.
-    var operation = Endpoint.Operation.chat
-    var request = CompletionRequest()
-    var tags = RequestTags()
+    let asked = Inquiry()
     let callID = ByteBuffer(capacity: 64)
-    /// The model as asked for.
-    let model = ByteBuffer(capacity: 64)
-    /// The model that answers, as a JSON string.
-    let name = ByteBuffer(capacity: 64)
     /// Whether it is for a model, not for us.
     private var isCall = false
     private var path: Range<Int>?
@@ -69,7 +63,7 @@ internal import Shared
         let endpoint = Endpoint(client.head.method, bytes, target: client.head.target)
         if case .inference(let operation, let path) = endpoint {
             isCall = true
-            self.operation = operation
+            asked.operation = operation
             self.path = path
             do throws(GatewayError) {
                 try await serve(client)
@@ -98,58 +92,20 @@ internal import Shared
     // MARK: What is asked
 
     private func read(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
-        let bytes = client.input.storage
-        // The order of the reference: what cannot be read at all is told to everybody, the rest to callers only.
-        var wrong: GatewayError?
-        do throws(GatewayError) {
-            try request.read(bytes, client.body, operation)
-        } catch {
-            wrong = error
-        }
-        switch wrong {
-        case .invalidJSON(let reason)?: throw .invalidJSON(reason: reason)
-        case .notAnObject?: throw .notAnObject
-        default: break
-        }
-        try authorize(client, generation)
-        if let wrong { throw wrong }
-        takeModel(bytes)
-        tags.removeAll()
-        try request.addTags(bytes, header: client.head.first(.litellmTags), to: &tags, generation.table)
+        try asked.read(
+            client.head, client.input.storage, body: client.body, path: path, generation.credentials, generation.table)
     }
 
     func authorize(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
-        do throws(Credentials.Refusal) {
-            try generation.credentials.check(client.head, client.input.storage)
-        } catch {
-            throw .credentials(error)
-        }
+        try generation.credentials.authorize(client.head, client.input.storage)
     }
 
-    /// The model's name from the path, else from the body; empty where neither has one.
-    private func takeModel(_ bytes: [UInt8]) {
-        if let path {
-            model.append(percentDecoding: bytes, path)
-            name.append(json: model.storage, model.readable)
-        } else if let member = request.model, member.kind == .string {
-            name.append(bytes, member.value)
-            let text = member.value.lowerBound + 1..<member.value.upperBound - 1
-            if member.valueIsEscaped {
-                var plain: [UInt8] = []
-                JSONWalker.unescape(bytes, text, into: &plain)
-                model.append(plain)
-            } else {
-                model.append(bytes, text)
-            }
-        }
-    }
-
-    var modelText: String { String(decoding: model.storage[model.readable], as: UTF8.self) }
+    var modelText: String { asked.modelText }
 
     /// The capture of a wildcard name.
     var capture: ArraySlice<UInt8>? {
         guard let capture = resolution?.capture else { return nil }
-        return served.map { $0[capture] } ?? model.storage[capture]
+        return served.map { $0[capture] } ?? asked.model.storage[capture]
     }
 
     // MARK: Bookkeeping
@@ -168,11 +124,9 @@ internal import Shared
         retryAfter = nil
         status = 0
         upstreamTime = TimeSpan(nanoseconds: 0)
-        model.removeAll()
-        name.removeAll()
+        asked.removeAll()
         providerFields.removeAll()
         callID.removeAll()
-        tags.removeAll()
         CallID.append(
             to: callID, sent: client.head.first(.litellmCallID), client.input.storage, using: &gateway.random)
         place = gateway.board?.begin(id: callID.storage, callID.readable, now: begun) ?? WorkerBoard.untracked
@@ -180,7 +134,7 @@ internal import Shared
 
     func describe(_ client: ClientConnection) {
         guard let board = gateway.board else { return }
-        board.describe(place, model: model.storage, model.readable, tag: tags.texts, tags.first)
+        board.describe(place, model: asked.model.storage, asked.model.readable, tag: asked.tags.texts, asked.tags.first)
     }
 
     /// Tells the scoreboard how far the answer is.
@@ -193,7 +147,7 @@ internal import Shared
             if client.response.isComplete { board.flushed(place) }
             board.end(place)
             board.countAnswer(
-                status: status, isCall: isCall, isStream: deployment != nil && request.isStream,
+                status: status, isCall: isCall, isStream: deployment != nil && asked.request.isStream,
                 bytesSent: client.response.bytesSent, duration: EventLoop.shared.now - begun, upstream: upstreamTime)
             if deployment != nil { board.countRetries(plan.retries, fallbacks: plan.fallbacks) }
         }
@@ -214,14 +168,14 @@ internal import Shared
         record.bytesSent = client.response.bytesSent
         record.duration = EventLoop.shared.now - begun
         record.upstream = upstreamTime
-        record.model = model
+        record.model = asked.model
         if let deployment { record.deployment = generation?.table.deployments[deployment].id }
         record.reason = reason
-        record.tags = tags
+        record.tags = asked.tags
         if deployment != nil {
             record.retries = plan.retries
             record.fallbacks = plan.fallbacks
-            record.isStream = request.isStream
+            record.isStream = asked.request.isStream
         }
         record.error = error
         return record

@@ -62,7 +62,7 @@ extension Exchange {
     ) async -> Outcome {
         do throws(Answer.Failure) {
             if encodingFields.isEmpty {
-                try body.read(bytes, range, name: name, operation)
+                try body.read(bytes, range, name: asked.name, asked.operation)
             } else {
                 body.pass(range)
             }
@@ -86,7 +86,7 @@ extension Exchange {
         appendAttempt(client)
         client.response.endHead(length: body.length)
         do throws(StreamFailure) {
-            try await client.response.finish(with: bytes, name.storage, body.pieces)
+            try await client.response.finish(with: bytes, asked.name.storage, body.pieces)
             return .answered
         } catch {
             return .gone
@@ -106,7 +106,7 @@ extension Exchange {
     ) async throws(UpstreamFailure) -> Outcome {
         connection.discardHead()
         gathered.removeAll()
-        events.begin(operation)
+        events.begin(asked.operation)
         let response = client.response
         let failure: StreamEnd
         do throws(StreamEnd) {
@@ -125,7 +125,7 @@ extension Exchange {
             }
             if !events.isDone {
                 do throws(EventStream.Failure) {
-                    try events.end(name: name, into: gathered)
+                    try events.end(name: asked.name, into: gathered)
                 } catch {
                     throw .events(error)
                 }
@@ -158,7 +158,7 @@ extension Exchange {
     private func takeEvents(_ connection: UpstreamConnection) throws(StreamEnd) {
         while !events.isDone, let piece = try received(connection) {
             do throws(EventStream.Failure) {
-                try events.take(connection.input.storage, piece, name: name, into: gathered)
+                try events.take(connection.input.storage, piece, name: asked.name, into: gathered)
             } catch {
                 throw .events(error)
             }
