@@ -3,7 +3,8 @@ internal import Shared
 /// The Unix socket at which `tagway ctl` asks: one JSON object per line, answered by one per line.
 ///
 /// Never waits for a client: each has bounded buffers and ten seconds to ask something, and there are at most
-/// sixteen. Only the supervisor's own user and root are heard. Decides nothing: the supervisor answers.
+/// sixteen: one more takes the place of whoever has been silent longest. Only the supervisor's own user and root are
+/// heard. Decides nothing: the supervisor answers.
 final class ControlServer {
     private final class Client {
         let descriptor: FileDescriptor
@@ -62,14 +63,22 @@ final class ControlServer {
     func accept(now: Instant) -> [Int] {
         var accepted: [Int] = []
         while let descriptor = try? Socket.accept(listener.number) {
-            guard clients.count < Self.mostClients, let peer = try? Socket.peer(of: descriptor.number),
+            guard let peer = try? Socket.peer(of: descriptor.number),
                 peer.user == CurrentProcess.userID || peer.user == 0
             else { continue }
+            if clients.count >= Self.mostClients { forgetMostSilent() }
+            guard clients.count < Self.mostClients else { continue }
             clients[nextID] = Client(descriptor, now: now)
             accepted.append(nextID)
             nextID += 1
         }
         return accepted
+    }
+
+    /// Makes room, unless everybody waits for an answer.
+    private func forgetMostSilent() {
+        let silent = clients.filter { !$0.value.isWaiting }.min { $0.value.activeAt < $1.value.activeAt }
+        if let silent { clients[silent.key] = nil }
     }
 
     /// Reads what a client has said: whole lines. Forgets a client that left.

@@ -69,19 +69,28 @@ import Testing
         defer { server.remove() }
         var clients: [DescriptorBox] = []
         for _ in 0..<16 { clients.append(DescriptorBox(try connect())) }
-        #expect(server.accept(now: now).count == 16)
-        let beyond = try connect()
-        #expect(server.accept(now: now).isEmpty)
-        let buffer = ByteBuffer(capacity: 64)
-        #expect(try buffer.receive(from: beyond.number) == .end)
+        #expect(server.accept(now: now) == Array(1...16))
+        // The first waits for an answer; of the others the second was silent longest when one more came.
         server.promise(1)
-        server.closeIdle(now: now + .seconds(11))
-        let last = try connect()
-        #expect(server.accept(now: now).count == 1)
-        #expect(server.descriptor(of: 1) != nil)
+        for id in 3...16 { _ = server.read(id, now: now + .seconds(1)) }
+        let beyond = try connect()
+        #expect(server.accept(now: now + .seconds(1)) == [17])
         #expect(server.descriptor(of: 2) == nil)
-        _ = last.number
-        #expect(clients.count == 16)
+        let buffer = ByteBuffer(capacity: 64)
+        #expect(try buffer.receive(from: clients[1].number) == .end)
+        server.closeIdle(now: now + .seconds(12))
+        #expect(server.descriptor(of: 1) != nil)
+        #expect(server.descriptor(of: 3) == nil)
+        // Who waits for an answer keeps the place.
+        for id in 18...32 {
+            clients.append(DescriptorBox(try connect()))
+            #expect(server.accept(now: now + .seconds(12)) == [id])
+            server.promise(id)
+        }
+        let refused = try connect()
+        #expect(server.accept(now: now + .seconds(12)).isEmpty)
+        #expect(try buffer.receive(from: refused.number) == .end)
+        _ = beyond.number
     }
 
     @Test func onlyThisUserMayOpenTheSocket() throws {
