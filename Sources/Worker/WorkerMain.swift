@@ -53,6 +53,8 @@ package enum WorkerMain {
     @Loop private static func begin(_ arguments: Arguments, _ log: Log) {
         do throws(SystemError) {
             let last = ControlChannel.firstListener + Int32(arguments.listeners)
+            // What was handed down to us is handed on to nobody.
+            for number in ControlChannel.workerDescriptor...last { FileDescriptor.setInheritable(number, false) }
             let scoreboard = try Scoreboard(mapping: DescriptorBox(FileDescriptor(owning: last)))
             guard arguments.block < scoreboard.blockCount else { throw SystemError(call: "scoreboard", code: 22) }
             let worker = try Worker(
