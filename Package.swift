@@ -71,12 +71,16 @@ let package = Package(
             swiftSettings: strict + fast),
         .executableTarget(
             name: "mock-upstream", path: "Tests/MockUpstream", swiftSettings: strictTests),
+        .executableTarget(
+            name: "load-generator", dependencies: ["Shared", "Worker"], path: "Tests/LoadGenerator",
+            swiftSettings: strictTests),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: strictTests),
         .testTarget(name: "WorkerTests", dependencies: ["Worker", "Shared"], swiftSettings: strictTests),
         .testTarget(name: "SupervisorTests", dependencies: ["tagway", "Shared"], swiftSettings: strictTests),
         .testTarget(name: "LayeringTests", swiftSettings: strictTests),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "Shared"], exclude: ["SDK", "Python"],
+            name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "load-generator", "Shared"],
+            exclude: ["SDK", "Python", "Faults"],
             swiftSettings: strictTests),
         fuzz,
     ] + choice

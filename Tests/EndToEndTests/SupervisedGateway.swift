@@ -7,30 +7,35 @@ final class SupervisedGateway: Sendable {
     let port: UInt16
     let processID: Int32
     private let process: Mutex<Process>
+    private let events: EventLog
+    private let access: EventLog
 
-    static let executable: URL = {
+    /// Where the programs under test lie: beside the tests, or in the directory that TAGWAY_PROGRAMS names.
+    static let programs: URL = {
+        if let named = ProcessInfo.processInfo.environment["TAGWAY_PROGRAMS"] { return URL(fileURLWithPath: named) }
         let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(fileURLWithPath: own ?? CommandLine.arguments[0]).deletingLastPathComponent()
-            .appendingPathComponent("tagway")
     }()
-
-    private static let unshare = URL(fileURLWithPath: "/usr/bin/unshare")
+    static let executable = programs.appendingPathComponent("tagway")
 
     /// Whether this machine lets us mount in a namespace of ours; containers often do not.
     static let canMount: Bool = {
         let process = Process()
-        process.executableURL = unshare
-        process.arguments = ["--user", "--map-root-user", "--mount", "mount", "--bind", "/etc", "/etc"]
+        process.executableURL = URL(fileURLWithPath: ownMounts[0])
+        process.arguments = ownMounts.dropFirst() + ["mount", "--bind", "/etc", "/etc"]
         process.standardError = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return false }
         process.waitUntilExit()
         return process.terminationStatus == 0
     }()
 
+    /// Runs what follows in a mount namespace of its own; unshare(1).
+    private static let ownMounts = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"]
+
     struct NotReady: Error { let log: String }
 
     var configuration: URL { directory.appendingPathComponent("config.yaml") }
-    private var logFile: URL { directory.appendingPathComponent("log") }
+    var runDirectory: URL { directory.appendingPathComponent("run") }
 
     static func makeDirectory() throws -> URL {
         let url = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -39,50 +44,59 @@ final class SupervisedGateway: Sendable {
         return url
     }
 
-    /// Starts it on a port that the kernel picks, and waits until it is ready.
+    /// Starts it, on a port that the kernel picks unless one is given, and waits until it is ready.
     ///
-    /// `mountedFile`: with the configuration mounted over itself, in a mount namespace of its own; `unshare(1)`.
+    /// `launcher` is a command that runs what follows it as itself, such as `env`; `options` are more words for `serve`.
+    /// `mountedFile`: with the configuration mounted over itself, in a mount namespace of its own.
     init(
-        _ yaml: String, workers: Int = 2, environment: [String: String] = [:], mountedFile: Bool = false
+        _ yaml: String, workers: Int = 2, port wanted: UInt16 = 0, environment: [String: String] = [:],
+        launcher: [String] = [], options: [String] = [], program: URL = executable, mountedFile: Bool = false
     ) throws {
         directory = try Self.makeDirectory()
         try Data(yaml.utf8).write(to: directory.appendingPathComponent("config.yaml"))
-        let log = directory.appendingPathComponent("log")
-        try Data().write(to: log)
         let process = Process()
-        process.executableURL = Self.executable
-        process.arguments = [
-            "serve", "--config", directory.appendingPathComponent("config.yaml").path, "--port", "0", "--workers",
-            "\(workers)", "--run-dir", directory.appendingPathComponent("run").path,
-        ]
+        var launcher = launcher
         if mountedFile {
             let script = #"file=$1 && shift && mount --bind "$file" "$file" && exec "$@""#
-            process.arguments =
-                ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
-                + [directory.appendingPathComponent("config.yaml").path, Self.executable.path]
-                + (process.arguments ?? [])
-            process.executableURL = Self.unshare
+            launcher +=
+                Self.ownMounts + ["sh", "-c", script, "sh", directory.appendingPathComponent("config.yaml").path]
         }
+        let words =
+            launcher + [
+                program.path, "serve", "--config", directory.appendingPathComponent("config.yaml").path, "--port",
+                "\(wanted)", "--workers", "\(workers)", "--run-dir", directory.appendingPathComponent("run").path,
+            ] + options
+        process.executableURL = URL(fileURLWithPath: words[0])
+        process.arguments = Array(words.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardError = try FileHandle(forWritingTo: log)
-        let access = directory.appendingPathComponent("access")
-        try Data().write(to: access)
-        process.standardOutput = try FileHandle(forWritingTo: access)
+        let folder = directory
+        func output(_ name: String) throws -> (EventLog, FileHandle) {
+            let file = folder.appendingPathComponent(name)
+            try Data().write(to: file)
+            // Appended to, so that what several processes write is not written over each other.
+            let number = open(file.path, O_WRONLY | O_APPEND | O_CLOEXEC)
+            return (EventLog(file), FileHandle(fileDescriptor: number, closeOnDealloc: true))
+        }
+        let (events, standardError) = try output("log")
+        let (access, standardOutput) = try output("access")
+        process.standardError = standardError
+        process.standardOutput = standardOutput
         try process.run()
+        (self.events, self.access) = (events, access)
         processID = process.processIdentifier
         self.process = Mutex(process)
-        var found: UInt16?
-        let isReady = waitUntil(seconds: 20) {
-            let lines = Self.events(in: log)
-            found = lines.first { $0["event"] as? String == "listening" }
-                .flatMap { $0["address"] as? String }.flatMap { UInt16($0.split(separator: ":").last ?? "") }
-            return lines.contains { $0["event"] as? String == "ready" }
-        }
-        guard isReady, let found else {
+        let isReady = waitUntil(seconds: 20) { !events.named("ready").isEmpty }
+        let found = Self.port(in: events)
+        port = found ?? 0
+        guard isReady, found != nil else {
             kill(processID, SIGKILL)
-            throw NotReady(log: (try? String(contentsOf: log, encoding: .utf8)) ?? "")
+            throw NotReady(log: events.text)
         }
-        port = found
+    }
+
+    private static func port(in log: EventLog) -> UInt16? {
+        log.named("listening").first.flatMap { $0["address"] as? String }
+            .flatMap { UInt16($0.split(separator: ":").last ?? "") }
     }
 
     deinit {
@@ -110,41 +124,28 @@ final class SupervisedGateway: Sendable {
 
     // MARK: The log
 
-    func events(_ name: String) -> [[String: Any]] {
-        Self.events(in: logFile).filter { $0["event"] as? String == name }
-    }
+    func events(_ name: String) -> [[String: Any]] { events.named(name) }
 
     /// One line for each request.
-    func accessLines() -> [[String: Any]] {
-        Self.events(in: directory.appendingPathComponent("access"))
-    }
+    func accessLines() -> [[String: Any]] { access.all }
 
-    var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }
-
-    private static func events(in file: URL) -> [[String: Any]] {
-        guard let data = try? Data(contentsOf: file) else { return [] }
-        return data.split(separator: 0x0A).compactMap {
-            (try? JSONSerialization.jsonObject(with: Data($0))) as? [String: Any]
-        }
-    }
+    var log: String { events.text }
 
     // MARK: Its tools
 
     func control(_ words: String...) throws -> (status: Int32, output: String) {
-        try Self.run(["ctl"] + words + ["--run-dir", directory.appendingPathComponent("run").path])
+        try Self.run(["ctl"] + words + ["--run-dir", runDirectory.path])
     }
 
     func status() throws -> [String: Any] {
-        let (_, output) = try control("status", "--json")
-        let object = try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any]
-        return object?["data"] as? [String: Any] ?? [:]
+        try ControlSocket(runDirectory).ask("status")?["data"] as? [String: Any] ?? [:]
     }
 
+    /// What the status says of each worker, by slot.
+    func workerRows() throws -> [[String: Any]] { try status()["workers"] as? [[String: Any]] ?? [] }
+
     /// Process numbers of the workers, by slot.
-    func workers() throws -> [Int32] {
-        let workers = try status()["workers"] as? [[String: Any]] ?? []
-        return workers.compactMap { ($0["pid"] as? Int).map(Int32.init) }
-    }
+    func workers() throws -> [Int32] { try workerRows().compactMap { ($0["pid"] as? Int).map(Int32.init) } }
 
     /// Runs `tagway` to its end; what it printed on both streams.
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> (
@@ -173,3 +174,6 @@ func waitUntil(seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool
         usleep(2000)
     }
 }
+
+/// Seconds since an arbitrary moment.
+func monotonicSeconds() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }

@@ -1,0 +1,61 @@
+import Foundation
+import load_generator
+
+/// Failures that clients saw against what the gateway has written, one by one.
+struct Account {
+    /// Named by `request-lost` or `cut`.
+    var named = 0
+    /// Their connection ended with a worker that had not read the request yet: no record can name it, but the worker's
+    /// death counts the connection.
+    var unread = 0
+    var unexplained: [LoadReport.Failure] = []
+    /// Records of requests that no client saw fail.
+    var unseen: [String] = []
+    var records = 0
+
+    var text: String {
+        "\(named + unread + unexplained.count) failed: \(named) named, \(unread) unread, "
+            + "\(unexplained.count) unexplained; \(unseen.count) of \(records) records unseen"
+    }
+
+    private struct Exit {
+        var milliseconds: Int
+        /// Connections that ended with the worker and had no request under way.
+        var silent: Int
+    }
+
+    init(_ report: LoadReport, _ gateway: SupervisedGateway) {
+        let ids = (gateway.events("request-lost") + gateway.events("cut")).compactMap { $0["request"] as? String }
+        records = ids.count
+        let known = Set(ids)
+        var exits = gateway.events("worker-exit").compactMap { event -> Exit? in
+            guard let date = Self.date(event["ts"]) else { return nil }
+            let milliseconds = Int(date.timeIntervalSince1970 * 1000)
+            let lost = (event["connections_lost"] as? Int ?? 0) - (event["in_flight_lost"] as? Int ?? 0)
+            return Exit(milliseconds: milliseconds, silent: max(0, lost))
+        }
+        for failure in report.failures {
+            if known.contains(failure.id) {
+                named += 1
+                continue
+            }
+            let exit = exits.indices.first { index in
+                exits[index].silent > 0 && abs(exits[index].milliseconds - failure.unixMilliseconds) < 1000
+            }
+            if let exit, failure.kind == "reset" || failure.kind == "early-end" {
+                exits[exit].silent -= 1
+                unread += 1
+            } else {
+                unexplained.append(failure)
+            }
+        }
+        let failed = Set(report.failures.map(\.id))
+        unseen = ids.filter { !failed.contains($0) }
+    }
+
+    /// When an event of the log happened.
+    static func date(_ timestamp: Any?) -> Date? {
+        guard let text = timestamp as? String else { return nil }
+        return try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+import load_generator
+
+extension Supervision {
+    /// Connections spread over the workers, and none waits while somebody is idle.
+    @Suite struct BalanceTests {
+        private func shares(_ gateway: SupervisedGateway) throws -> [Int] {
+            try gateway.workerRows().compactMap { $0["connections"] as? Int }
+        }
+
+        @Test("46. Kept-alive connections over 4 idle workers", arguments: [(8, 2.0), (16, 2.0), (64, 1.6)])
+        func keptAlive(count: Int, most: Double) throws {
+            var best = Double.infinity
+            var shares: [Int] = []
+            // Workers that are not idle, because the machine has other things to do, take turns as they can.
+            for _ in 0..<3 where best > most {
+                let gateway = try SupervisedGateway(Supervision.configuration(), workers: 4)
+                var clients: [PlainClient] = []
+                for _ in 0..<count {
+                    let client = try PlainClient(port: gateway.port)
+                    #expect(try client.exchange(PlainClient.chat("quick")).status == 200)
+                    clients.append(client)
+                }
+                #expect(
+                    waitUntil(seconds: 5) {
+                        shares = (try? self.shares(gateway)) ?? []
+                        return shares.reduce(0, +) == count
+                    }, "\(shares)")
+                #expect(shares.count == 4)
+                best = min(best, Double(shares.max() ?? 0) / Double(max(1, shares.min() ?? 0)))
+                withExtendedLifetime(clients) {}
+            }
+            figure("\(count): \(shares.map { "\($0)" }.joined(separator: "/"))")
+            #expect(best <= most, "\(shares)")
+        }
+
+        @Test("47. Long streams opened slowly: no worker has more than 1.3 times the mean")
+        func streams() throws {
+            let count = Supervision.pick(120, 1000)
+            let loaded = try LoadedGateway(workers: 4, pause: Supervision.pick(100, 1000))
+            var shares: [Int] = []
+            // One every 20 ms.
+            let report = try loaded.run(Load(streams: count)) {
+                #expect(
+                    waitUntil(seconds: Double(count) / 50 + 10) {
+                        shares = (try? self.shares(loaded.gateway)) ?? []
+                        usleep(20_000)
+                        return shares.reduce(0, +) == count
+                    }, "\(shares)")
+            }
+            let ratio = Double(shares.max() ?? 0) * Double(shares.count) / Double(count)
+            figure("\(count): \(shares.map { "\($0)" }.joined(separator: "/")), max/mean \(Int(ratio * 100)) %")
+            #expect(ratio <= 1.3)
+            #expect(report.failures.count == 0, "\(report.failures.prefix(3))")
+        }
+
+        @Test("48. After a death, Load K with 5 % turnover of connections: max/mean at most 1.5")
+        func afterDeath() throws {
+            let loaded = try LoadedGateway(workers: 4)
+            var load = Load.k
+            load.turnover = 50
+            var worst = 0.0
+            let report = try loaded.run(load) {
+                Supervision.wait(0.5)
+                kill(try loaded.gateway.workers()[1], SIGKILL)
+                // Until the successor has had its chances: 5 % of all requests come over new connections.
+                #expect(loaded.settle(workers: 4))
+                Supervision.wait(Supervision.pick(4, 30))
+                let looks = Supervision.pick(20, 270)
+                for _ in 0..<looks {
+                    let shares = try self.shares(loaded.gateway)
+                    worst = max(worst, Double(shares.max() ?? 0) * 4 / Double(max(1, shares.reduce(0, +))))
+                    Supervision.wait(Supervision.pick(0.05, 1))
+                }
+            }
+            let account = Account(report, loaded.gateway)
+            figure("max/mean at most \(Int(worst * 100)) %, \(report.kept.connects) connects, \(account.text)")
+            #expect(worst <= 1.5)
+            #expect(worst > 0)
+            #expect(account.unexplained.isEmpty, "\(account.unexplained.prefix(3))")
+        }
+
+        @Test("49. At 5 connections a second with random SIGKILLs, none waits more than 1 s while a worker is idle")
+        func lostWakeUps() throws {
+            let loaded = try LoadedGateway(workers: 4, settings: "probation: 0")
+            var kills = 0
+            let report = try loaded.run(Load(fresh: 5)) {
+                let until = monotonicSeconds() + Supervision.pick(6, 600)
+                while monotonicSeconds() < until {
+                    Supervision.wait(.random(in: Supervision.pick(0.2...1, 0.5...5)))
+                    let ready = try loaded.gateway.workerRows().filter { $0["state"] as? String == "ready" }
+                    guard ready.count > 1, let worker = ready.randomElement()?["pid"] as? Int else { continue }
+                    kill(Int32(worker), SIGKILL)
+                    kills += 1
+                }
+            }
+            let slowest = report.fresh.phases.map(\.largest).max() ?? 0
+            let account = Account(report, loaded.gateway)
+            figure("\(kills) kills, \(report.sent) connections, the slowest \(slowest / 1000) ms, \(account.text)")
+            #expect(kills > 3)
+            // The try that every worker makes once a second, and the answer itself.
+            #expect(slowest < 1_200_000)
+            #expect(account.unexplained.isEmpty, "\(account.unexplained.prefix(3))")
+        }
+    }
+}

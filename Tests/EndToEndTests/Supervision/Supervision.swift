@@ -1,0 +1,114 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// Processes come and go; requests must not notice, or only those that were on a process that died.
+///
+/// The numbers are those of the specification. `make test` runs each test short, `make soak` in full and with release
+/// builds; what is asserted is the same. One at a time: they put the machine under load.
+@Suite(.serialized, .inTable) enum Supervision {
+    /// Whether `make soak` runs.
+    static let isSoak = ProcessInfo.processInfo.environment["TAGWAY_SOAK"] == "1"
+
+    static func pick<Value>(_ short: Value, _ long: Value) -> Value { isSoak ? long : short }
+
+    /// One model that answers itself, and one behind an upstream if there is one.
+    static func configuration(
+        _ settings: String = "", extra: String = "extra", upstream: UInt16? = nil, drainTimeout: Int = 60
+    ) -> String {
+        var text = """
+            tagway: {drain_timeout: \(drainTimeout), access_log: false\(settings.isEmpty ? "" : ", " + settings)}
+            general_settings: {master_key: \(PlainClient.key)}
+            model_list:
+              - model_name: quick
+                litellm_params: {model: openai/quick, api_key: sk-upstream, mock_response: quick}
+              - model_name: \(extra)
+                litellm_params: {model: openai/extra, api_key: sk-upstream, mock_response: extra}
+
+            """
+        if let upstream {
+            text += """
+                  - model_name: slow
+                    litellm_params: {model: openai/slow, api_key: sk-upstream, api_base: "http://127.0.0.1:\(upstream)/v1"}
+
+                """
+        }
+        return text
+    }
+
+    static func wait(_ seconds: Double) { usleep(UInt32(seconds * 1e6)) }
+
+    /// Why a connection cannot be made; nil when it can.
+    static func refusal(_ port: UInt16) -> PlainClient.Failure? {
+        do throws(PlainClient.Failure) {
+            _ = try PlainClient(port: port)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+/// A row of the table of `make soak` for each test: its number, name and figures, and whether it passed.
+struct InTable: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    /// What the test under way has found out.
+    final class Row: Sendable {
+        let figures = Mutex<[String]>([])
+        let issues = Atomic<Int>(0)
+    }
+
+    @TaskLocal static var row: Row?
+
+    @concurrent func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        guard testCase != nil, let path = ProcessInfo.processInfo.environment["TAGWAY_SOAK_TABLE"] else {
+            return try await function()
+        }
+        let row = Row()
+        let begun = monotonicSeconds()
+        defer {
+            let name = test.displayName ?? test.name
+            let parts = name.split(separator: ". ", maxSplits: 1)
+            let isGood = row.issues.load(ordering: .relaxed) == 0
+            let cells = [
+                parts.count == 2 ? String(parts[0]) : "", String(parts.last ?? ""),
+                row.figures.withLock { $0.joined(separator: "; ") }, "\(Int(monotonicSeconds() - begun)) s",
+                isGood ? "pass" : "FAIL",
+            ]
+            Self.append("| \(cells.joined(separator: " | ")) |\n", to: path)
+        }
+        let counting = IssueHandlingTrait.compactMapIssues { issue in
+            row.issues.add(1, ordering: .relaxed)
+            return issue
+        }
+        try await counting.provideScope(for: test, testCase: testCase) {
+            try await Self.$row.withValue(row) {
+                do {
+                    try await function()
+                } catch {
+                    row.issues.add(1, ordering: .relaxed)
+                    throw error
+                }
+            }
+        }
+    }
+
+    private static func append(_ line: String, to path: String) {
+        let number = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+        guard number >= 0 else { return }
+        let file = FileHandle(fileDescriptor: number, closeOnDealloc: true)
+        file.write(Data(line.utf8))
+    }
+}
+
+extension Trait where Self == InTable {
+    static var inTable: InTable { InTable() }
+}
+
+/// Notes a figure of the test under way for the table.
+func figure(_ text: String) {
+    InTable.row?.figures.withLock { $0.append(text) }
+}
