@@ -264,6 +264,15 @@ import Testing
         #expect(cooldowns.map { $0["failure"] as? String } == ["status 429", "status 500"])
         #expect(cooldowns.allSatisfy { $0["deployment"] as? String == "first" && $0["cooldown_ms"] as? Int == 1000 })
         #expect(tier.gateway.events("recovered").map { $0["deployment"] as? String } == ["first"])
+        let metrics = try PlainClient(port: port).exchange(
+            "GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \(PlainClient.key)\r\n\r\n"
+        ).body
+        let base = FailingTier.base("first", tier.upstream.port)
+        let labels = #"{requested_model="main",litellm_model_name="m",model_id="first",api_base="\#(base)"}"#
+        #expect(metrics.contains("\nlitellm_deployment_cooled_down_total\(labels) 2\n"), "\(metrics)")
+        #expect(metrics.contains("\nlitellm_deployment_failure_responses_total\(labels) 2\n"))
+        #expect(metrics.contains("\nlitellm_deployment_state\(labels) 0\n"))
+        #expect(metrics.contains("\nlitellm_deployment_total_requests_total\(labels) \(tier.count("first"))\n"))
     }
 
     @Test func aFallbackIsAccountedFor() throws {

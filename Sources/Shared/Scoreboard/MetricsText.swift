@@ -71,6 +71,29 @@ package struct MetricsText {
         }
     }
 
+    /// How deployments are doing that have been tried, over all workers; each is named by `labels`.
+    package func append(_ deployments: [(labels: [(String, String)], figures: DeploymentFigures)], at now: Instant) {
+        func family(
+            _ name: String, _ type: StaticString, _ help: StaticString, _ value: (DeploymentFigures) -> Int
+        ) {
+            self.family(name, type, help)
+            for (labels, figures) in deployments { sample(name, labels, value(figures)) }
+        }
+        family("litellm_deployment_total_requests_total", "counter", "Attempts at a deployment.") { $0.attempts }
+        family(
+            "litellm_deployment_failure_responses_total", "counter", "Attempts that failed by the deployment's fault."
+        ) { $0.failures }
+        family("litellm_deployment_cooled_down_total", "counter", "How often a deployment was left alone.") {
+            $0.cooldowns
+        }
+        family(
+            "litellm_deployment_state", "gauge", "0: in use, 1: left alone until one attempt succeeds, 2: left alone."
+        ) { figures in
+            figures.cooldownEnd.nanoseconds == 0 ? 0 : figures.cooldownEnd > now ? 2 : 1
+        }
+        family("gateway_deployment_in_flight", "gauge", "Attempts under way.") { $0.inFlight }
+    }
+
     package func counter(_ name: String, _ help: StaticString, _ value: Int) {
         family(name, "counter", help)
         sample(name, [], value)

@@ -41,6 +41,7 @@ extension Exchange {
                     let text = MetricsText(into: buffer)
                     text.append(totals)
                     text.append(board.workers())
+                    text.append(deploymentFigures(generation.configuration), at: EventLoop.shared.now)
                     buffer.append(others)
                 }
             case .health:
@@ -50,6 +51,22 @@ extension Exchange {
             }
         } catch {
             await fail(client, error)
+        }
+    }
+
+    /// Of those that have been tried. Labels are the reference's.
+    private func deploymentFigures(
+        _ configuration: Configuration
+    ) -> [(labels: [(String, String)], figures: DeploymentFigures)] {
+        guard let board = gateway.deployments else { return [] }
+        return configuration.deployments.filter { $0.boardSlot >= 0 }.compactMap { deployment in
+            let figures = board.figures(of: deployment.boardSlot)
+            guard figures.attempts > 0 else { return nil }
+            let labels = [
+                ("requested_model", deployment.modelName), ("litellm_model_name", deployment.upstreamModel),
+                ("model_id", deployment.id), ("api_base", deployment.apiBase),
+            ]
+            return (labels, figures)
         }
     }
 

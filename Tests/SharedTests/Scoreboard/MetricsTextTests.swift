@@ -40,6 +40,23 @@ import Testing
         ] { #expect(lines.contains(expected), "\(expected)") }
     }
 
+    @Test(arguments: [(0, 0), (4_000_000_000, 1), (6_000_000_000, 2)] as [(Int64, Int)])
+    func deploymentsAreToldWithTheirState(cooldownEnd: Int64, state: Int) {
+        let figures = DeploymentFigures(
+            attempts: 7, failures: 3, cooldowns: 2, inFlight: 1, cooldownEnd: Instant(nanoseconds: cooldownEnd))
+        let lines = text {
+            $0.append([(labels: [("model_id", "a\"b")], figures: figures)], at: Instant(nanoseconds: 5_000_000_000))
+        }
+        let labels = #"{model_id="a\"b"}"#
+        #expect(
+            lines.filter { !$0.hasPrefix("#") } == [
+                "litellm_deployment_total_requests_total\(labels) 7",
+                "litellm_deployment_failure_responses_total\(labels) 3",
+                "litellm_deployment_cooled_down_total\(labels) 2", "litellm_deployment_state\(labels) \(state)",
+                "gateway_deployment_in_flight\(labels) 1",
+            ])
+    }
+
     /// What makes a counter one: it never falls, whoever dies.
     @Test func whatADeadWorkerHasCountedStaysInTheSum() throws {
         let scoreboard = try Scoreboard()
