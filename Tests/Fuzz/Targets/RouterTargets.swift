@@ -63,6 +63,12 @@ enum TagsTarget {
             table, group, tags, userAgent: agent.isEmpty ? nil : agent[...], into: &allowed)
         try claim("a reason exactly when somebody is allowed", (reason == nil) == allowed.isEmpty, "\(allowed)")
         try claim("each once, in order", allowed == Set(allowed).sorted(), "\(allowed)")
+        let told = TagFilter.verdicts(table, group, tags, userAgent: agent.isEmpty ? nil : agent[...])
+        try claim(
+            "who asks is told what is done",
+            told.reason == reason && told.verdicts.filter(\.isAllowed).map(\.deployment) == allowed.map { Int($0) },
+            "\(told)")
+        try claim("with a reason for each", told.verdicts.allSatisfy { !$0.reason.isEmpty }, "\(told)")
         for index in allowed where reason != .failedOpen {
             // Bytes: a header need not be UTF-8, a configuration is.
             let carried = configuration.deployments[Int(index)].tags.map { Array($0.utf8) }
