@@ -10,6 +10,8 @@ extension ConfigurationDecoder {
 
     private mutating func decodeModel(_ node: YAMLNode, _ path: String) {
         let before = reader.problems.count
+        // Of one that was left out before it has the number.
+        idPlaces[configuration.deployments.count] = nil
         guard let members = reader.section(node, path, KnownKeys.model) else { return }
         var deployment = Deployment()
         if let name = members["model_name"] {
@@ -17,6 +19,7 @@ extension ConfigurationDecoder {
             if deployment.modelName.isEmpty, reader.problems.count == before {
                 reader.fail(name.position, "\(path).model_name", "is empty")
             }
+            checkStars(deployment.modelName, name.position, "\(path).model_name")
         } else {
             reader.fail(node.position, "\(path).model_name", "is missing")
         }
@@ -187,7 +190,10 @@ extension ConfigurationDecoder {
     private mutating func decodeTags(_ members: [String: YAMLNode], _ path: String, into deployment: inout Deployment) {
         reader.isConfined = true
         defer { reader.isConfined = false }
-        if let node = members["tags"] { deployment.tags = reader.strings(node, "\(path).tags") ?? [] }
+        if let node = members["tags"] {
+            deployment.tags = reader.strings(node, "\(path).tags") ?? []
+            checkTags(deployment.tags, node.position, "\(path).tags")
+        }
         guard let node = members["tag_regex"] else { return }
         deployment.tagPatterns = reader.strings(node, "\(path).tag_regex") ?? []
         for (index, pattern) in deployment.tagPatterns.enumerated() {
@@ -276,6 +282,7 @@ extension ConfigurationDecoder {
                     + " counted over all workers")
         }
         checkMentioned()
+        checkHiddenNames()
         let served = Set(configuration.deployments.map(\.modelName))
         configuration.leftOut.removeAll { served.contains($0.modelName) || $0.modelName.isEmpty }
         for alias in configuration.router.aliases where !served.contains(alias.target) {

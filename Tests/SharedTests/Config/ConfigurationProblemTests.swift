@@ -37,6 +37,49 @@ import Testing
 
     private static let params = "model_list[0].litellm_params"
 
+    // MARK: Names that are not what they seem
+
+    @Test(arguments: [
+        Case.parameter(
+            #"tags: [a, "", "!b", "&c", " d"]"#,
+            "1:70: warning: \(params).tags: an empty tag (no request can ask for it)",
+            "1:70: warning: \(params).tags: the tag !b begins with a mark (no request can ask for it: in a request `!` excludes and `&` requires)",
+            "1:70: warning: \(params).tags: the tag &c begins with a mark (no request can ask for it: in a request `!` excludes and `&` requires)",
+            "1:70: warning: \(params).tags: the tag ` d` begins or ends with a blank (tags of a header are compared without)"
+        ),
+        Case.parameter(
+            #"tags: ["a*b*", "a*", "*"]"#,
+            "1:70: warning: \(params).tags: a*b* has several stars (only the first stands for any text)"),
+        Case(
+            "model_list: [{model_name: 'a/*/*', litellm_params: {model: openai/x}}]",
+            "1:27: warning: model_list[0].model_name: a/*/* has several stars (only the first stands for any text)"),
+        Case(
+            """
+            router_settings: {model_group_alias: {a: b, b: b, c: a, d: a, e: a}}
+            model_list:
+              - {model_name: a, litellm_params: {model: openai/x}, model_info: {id: a}}
+              - {model_name: b, litellm_params: {model: openai/x}, model_info: {id: b}}
+              - {model_name: b, litellm_params: {model: openai/x}, model_info: {id: d}}
+            """,
+            "1:42: warning: router_settings.model_group_alias.a: a deployment has this name as its id (requests for it go to that deployment)",
+            "1:60: warning: router_settings.model_group_alias.d: a deployment has this name as its id (requests for it go to that deployment)",
+            "4:73: warning: model_list[1].model_info.id: the id b hides the model of that name (requests for it go to this deployment alone)"
+        ),
+        Case(
+            """
+            router_settings: {model_group_alias: {a: b}}
+            model_list:
+              - {model_name: a, litellm_params: {model: openai/x, tags: 3}, model_info: {id: b}}
+              - {model_name: a, litellm_params: {model: openai/x}}
+              - {model_name: b, litellm_params: {model: openai/x}}
+            """,
+            "1:42: warning: router_settings.model_group_alias.a: hides the model of that name (requests for it go to b)",
+            "3:61: error: model_list[0].litellm_params.tags: expected a list of strings (write [\"3\"])"),
+    ])
+    func namesThatAreNotWhatTheySeem(_ c: Case) {
+        #expect(found(c.text) == c.problems)
+    }
+
     // MARK: The whole
 
     @Test(arguments: [
