@@ -114,16 +114,24 @@ struct EventStream {
 
     /// The upstream's body has ended as its framing said. Completes what clients wait for.
     mutating func end(name: ByteBuffer, into out: ByteBuffer) throws(Failure) {
-        if !isDone, !pending.isEmpty {
-            // The last event may lack its blank line.
-            pending.append("\n\n" as StaticString)
-            _ = try events(pending.storage, pending.readable, name, out)
+        // The last event may lack its blank line, its last line an end, and a CR its LF.
+        if !isDone, pending.storage[pending.readable].last == ASCII.carriageReturn { try complete(name, out) }
+        if !isDone, let last = pending.storage[pending.readable].last {
+            if last != ASCII.lineFeed { pending.append(ASCII.lineFeed) }
+            try complete(name, out)
         }
         if isDone { return }
         if events == 0 { throw .empty }
         guard hasFinishReason, operation != .response else { throw .cut }
         out.append("data: [DONE]\n\n" as StaticString)
         isDone = true
+    }
+
+    /// Passes on what ends with one LF more.
+    private mutating func complete(_ name: ByteBuffer, _ out: ByteBuffer) throws(Failure) {
+        pending.append(ASCII.lineFeed)
+        let used = try events(pending.storage, pending.readable, name, out)
+        pending.consume(used - pending.start)
     }
 
     /// Passes on every event that is complete in `range`; answers where the first incomplete one begins.

@@ -83,6 +83,15 @@ import Testing
                 "data: {\"a\":1}\r\n\r\ndata: {\"a\":2}\n\nid: 1\ndata: {\"a\":3}\n\ndata: \(finishedOut)\n\n\ndata: [DONE]\n\n"
         ),
         Case(
+            testDescription: "a carriage return as the last byte ends the last event",
+            sent: "data: \(finished)\n\n: a\n\r", expected: "data: \(finishedOut)\n\n: a\n\r\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "a carriage return as the last byte ends the last line",
+            sent: "data: \(finished)\r", expected: "data: \(finishedOut)\r\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "nothing is added to a stream that ends with a line",
+            sent: "data: \(finished)\n", expected: "data: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
             testDescription: "a byte order mark before the first event is none of its bytes",
             sent: "\u{FEFF}data: \(finished)\n\ndata: [DONE]\n\n",
             expected: "data: \(finishedOut)\n\ndata: [DONE]\n\n"),
