@@ -59,7 +59,7 @@ package struct JSONScanner: Sendable {
     package internal(set) var kind = Kind.null
     /// Whether some object three levels down (a choice of an answer) has a `finish_reason` that is not null.
     package internal(set) var hasFinishReason = false
-    /// Whether there is white space between tokens.
+    /// Whether there is white space between tokens, or around them.
     package internal(set) var hasWhiteSpace = false
     var depth = 0
 
@@ -96,6 +96,8 @@ package struct JSONScanner: Sendable {
         state = .value
         hasBegun = false
         keyIsFinishReason = false
+        lowest = 0x80
+        highest = 0xBF
     }
 
     /// Whether the outermost value is complete. White space may follow, nothing else.
@@ -228,6 +230,7 @@ package struct JSONScanner: Sendable {
                 }
             case .done:
                 guard Self.isSpace(byte) else { throw JSONError(kind: .trailing, offset: position + offset) }
+                hasWhiteSpace = true
                 position += 1
             }
         }

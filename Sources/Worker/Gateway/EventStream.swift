@@ -114,6 +114,9 @@ struct EventStream {
 
     /// The upstream's body has ended as its framing said. Completes what clients wait for.
     mutating func end(name: ByteBuffer, into out: ByteBuffer) throws(Failure) {
+        if !isDone, !hasLoneReturns, hasLoneReturn(pending.storage, pending.readable) {
+            pending.consume(try oddEvents(pending.storage, pending.readable, name, out) - pending.start)
+        }
         // The last event may lack its blank line, its last line an end, and a CR its LF.
         if !isDone, pending.storage[pending.readable].last == ASCII.carriageReturn { try complete(name, out) }
         if !isDone, let last = pending.storage[pending.readable].last {
@@ -186,12 +189,22 @@ struct EventStream {
             if lineEnd == lineStart {
                 try passMended(bytes, eventStart..<next, name, out)
                 if isDone { return range.upperBound }
-                skipsLineFeed = next == range.upperBound && bytes[lineEnd] == ASCII.carriageReturn
+                skipsLineFeed = next == range.upperBound && bytes[next - 1] == ASCII.carriageReturn
                 eventStart = next
             }
             lineStart = next
         }
         return eventStart
+    }
+
+    /// Whether a line has ended with CR alone, as far as that is known.
+    private func hasLoneReturn(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        var position = range.lowerBound
+        while let found = ByteSearch.first(ASCII.carriageReturn, bytes, in: position..<range.upperBound) {
+            position = found + 1
+            if position < range.upperBound, bytes[position] != ASCII.lineFeed { return true }
+        }
+        return false
     }
 
     private static func endsLine(_ byte: UInt8) -> Bool { byte == ASCII.lineFeed || byte == ASCII.carriageReturn }
@@ -261,9 +274,9 @@ struct EventStream {
             if noticesReturn(bytes, data) { return }
             throw .unparsable(reason: JSONError(kind: error.kind, offset: error.offset - data.lowerBound).message)
         }
+        if scanner.hasWhiteSpace, noticesReturn(bytes, data) { return }
         guard scanner.kind == .object else { throw .unparsable(reason: "an event that is no JSON object") }
         if scanner.hasWhiteSpace {
-            if noticesReturn(bytes, data) { return }
             // One form for all upstreams, the one that the reference writes: clients search events as text.
             compacted.removeAll()
             compacted.append(bytes, event.lowerBound..<data.lowerBound)

@@ -8,6 +8,7 @@ enum JSONTarget {
         let whole = scan(bytes, [bytes.count])
         var cuts = Cuts(bytes)
         try claim("pieces are read as the whole", scan(bytes, cuts.ends(of: range)) == whole, "\(whole)")
+        try claim("a scanner may be used again", scanAgain(bytes) == whole, "\(whole)")
         let reference = ReferenceJSON.read(bytes, range)
         try claim(
             "the scanner and the reference agree on what is valid", (whole.error == nil) == (reference != nil),
@@ -34,6 +35,21 @@ enum JSONTarget {
                 start = end
             }
             try scanner.finish(at: bytes.count)
+            outcome.kind = scanner.kind
+            outcome.members = scanner.members
+        } catch {
+            outcome.error = error
+        }
+        return outcome
+    }
+
+    /// With a scanner that has read the first half as a text of its own before.
+    private static func scanAgain(_ bytes: [UInt8]) -> Outcome {
+        var scanner = JSONScanner()
+        try? scanner.scanAll(bytes, 0..<bytes.count / 2)
+        var outcome = Outcome()
+        do throws(JSONError) {
+            try scanner.scanAll(bytes, 0..<bytes.count)
             outcome.kind = scanner.kind
             outcome.members = scanner.members
         } catch {

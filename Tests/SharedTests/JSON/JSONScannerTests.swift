@@ -36,6 +36,29 @@ import Testing
         return whole
     }
 
+    /// A scanner is used for one request after the other: a text that was cut or wrong says nothing of the next one.
+    @Test(
+        arguments: [
+            [0x22, 0xE0, 0x41], [0x22, 0xE0], [0x22, 0xED], [0x22, 0xED, 0xA0], [0x22, 0xF0, 0x80], [0x22, 0xF4],
+            [0x22],
+            [0x22, 0x5C, 0x75, 0x64], [0x5B, 0x5B, 0x2D], [0x7B, 0x22, 0x61, 0x22, 0x3A, 0x74], [0x74, 0x72],
+            Array(#"[{"a":{"finish_reason":"#.utf8), Array(#"{"a":"\ud83d"#.utf8),
+        ] as [[UInt8]])
+    func isNoDifferentAfterABadText(_ bad: [UInt8]) throws {
+        for text in [
+            "\"\u{80}\"", "\"\u{BF}\u{800}\u{D7FF}\"", "\"\u{10000}\u{10FFFF}\"", #"{"a":{"b":["\ud83d\ude00"]}}"#,
+            "-1",
+        ] {
+            let good = Array(text.utf8)
+            var scanner = JSONScanner()
+            #expect(throws: JSONError.self) { try scanner.scanAll(bad, 0..<bad.count) }
+            try scanner.scanAll(good, 0..<good.count)
+            #expect(!scanner.hasFinishReason && !scanner.hasWhiteSpace)
+            let fresh = scan(good)
+            #expect(fresh.kind == scanner.kind && fresh.members == scanner.members)
+        }
+    }
+
     // MARK: What RFC 8259 accepts and refuses
 
     @Test(arguments: [

@@ -83,6 +83,14 @@ import Testing
                 "data: {\"a\":1}\r\n\r\ndata: {\"a\":2}\n\nid: 1\ndata: {\"a\":3}\n\ndata: \(finishedOut)\n\n\ndata: [DONE]\n\n"
         ),
         Case(
+            testDescription: "a carriage return is no white space behind an event",
+            sent: "data: {\"a\":1}\r\r\n\n: x\n\ndata: {\"a\":2}\r \n\ndata: \(finished) \n\n",
+            expected: "data: {\"a\":1}\n\n\n: x\n\ndata: {\"a\":2}\n \n\ndata: \(finishedOut)\n\ndata: [DONE]\n\n"),
+        Case(
+            testDescription: "of line ends behind a carriage return alone, each counts once",
+            sent: "data: {\"a\":1}\r\r\n\n\ndata: \(finished)\r\r\n\n",
+            expected: "data: {\"a\":1}\n\n\n\ndata: \(finishedOut)\n\n\ndata: [DONE]\n\n"),
+        Case(
             testDescription: "a carriage return as the last byte ends the last event",
             sent: "data: \(finished)\n\n: a\n\r", expected: "data: \(finishedOut)\n\n: a\n\r\ndata: [DONE]\n\n"),
         Case(
