@@ -46,7 +46,9 @@ extension Supervisor {
         let occasion = isForced ? ConfigurationVerdict.Occasion.reload([]) : .reload(encoded)
         let (verdict, warnings) = ConfigurationVerdict.judge(
             loaded, occasion, isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots, reused: reused)
-        if !isForced, case .candidate(_, let encoded) = verdict, encoded == condemned {
+        if !isForced, let condemned, case .candidate(let candidate, _) = verdict,
+            candidate.placeless.encoded() == condemned
+        {
             let reason = "workers crashed with this configuration; change it, or use `tagway ctl reload --force`"
             return (.refused([reason]), warnings)
         }
@@ -70,7 +72,8 @@ extension Supervisor {
         let difference = ModelDifference(from: self.configuration, to: offer.configuration)
         let isRollback = reload.wishes.contains(.former)
         if isRollback {
-            condemned = encoded
+            // Its deployments have lost their places, and would be given others.
+            condemned = self.configuration.placeless.encoded()
             former = nil
         } else {
             former = (self.configuration, encoded)
