@@ -8,9 +8,10 @@ CONFORMANCE ?= ../shared/conformance
 
 TAGWAY := .build/release/tagway
 CONFORMANCE_VENV := .build/conformance-venv
+SOAK_ROWS := $(CURDIR)/.build/soak-rows
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint check conformance fuzz deps clean
+.PHONY: help run build test soak lint check conformance fuzz deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +25,14 @@ build: deps ## build the release executable, .build/release/tagway, with Swift's
 test: deps test-programs ## build and run all tests
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
+
+soak: build test-programs ## the numbered tests of docs/reliability.md in full, the last for SOAK_MINUTES (60)
+	$(SWIFT) build -c release --product load-generator -Xswiftc -static-stdlib
+	$(SWIFT) build --build-tests
+	@rm -f $(SOAK_ROWS)
+	-TAGWAY_SOAK=1 TAGWAY_PROGRAMS=$(CURDIR)/.build/release TAGWAY_SOAK_TABLE=$(SOAK_ROWS) SOAK_MINUTES=$(or $(SOAK_MINUTES),60) \
+		$(SWIFT) test --skip-build --disable-xctest --filter 'EndToEndTests.Supervision/$(SOAK_TESTS)'
+	@Tests/EndToEndTests/soak-table.sh $(SOAK_ROWS) $(SOAK_TABLE)
 
 lint: ## check the format of every Swift file
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests bench

@@ -80,7 +80,7 @@ let package = Package(
         .testTarget(name: "LayeringTests", swiftSettings: strictTests),
         .testTarget(
             name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "load-generator", "Shared"],
-            exclude: ["SDK", "Python", "Faults"],
+            exclude: ["SDK", "Python", "Faults", "soak-table.sh"],
             swiftSettings: strictTests),
         fuzz,
     ] + choice

@@ -33,6 +33,7 @@ enum Faults {
     static let exitsWithZero = first
     static let crashes = first + 1
     static let toils = first + 2
+    static let swells = first + 3
 
     /// The first of the signals that the C library leaves to programs; signal(7).
     private static let first: Int32 = 34

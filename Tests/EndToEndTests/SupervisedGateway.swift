@@ -151,8 +151,15 @@ final class SupervisedGateway: Sendable {
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> (
         status: Int32, output: String
     ) {
+        try run(executable.path, arguments, environment: environment)
+    }
+
+    /// Runs a program to its end.
+    static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws -> (
+        status: Int32, output: String
+    ) {
         let process = Process()
-        process.executableURL = executable
+        process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let pipe = Pipe()

@@ -16,6 +16,8 @@ extension Supervision {
             // Workers that are not idle, because the machine has other things to do, take turns as they can.
             for _ in 0..<3 where best > most {
                 let gateway = try SupervisedGateway(Supervision.configuration(), workers: 4)
+                // They have only just begun to live.
+                Supervision.wait(0.2)
                 var clients: [PlainClient] = []
                 for _ in 0..<count {
                     let client = try PlainClient(port: gateway.port)

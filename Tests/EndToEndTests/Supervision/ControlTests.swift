@@ -20,19 +20,12 @@ extension Supervision {
         func otherUser() throws {
             let gateway = try SupervisedGateway(Supervision.configuration())
             func status() throws -> (status: Int32, output: String) {
-                let process = Process()
-                process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
-                process.arguments = [
-                    "--reuid=65534", "--regid=65534", "--clear-groups", SupervisedGateway.executable.path, "ctl",
-                    "status", "--run-dir", gateway.runDirectory.path,
-                ]
-                let pipe = Pipe()
-                process.standardOutput = pipe
-                process.standardError = pipe
-                try process.run()
-                let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                process.waitUntilExit()
-                return (process.terminationStatus, output)
+                try SupervisedGateway.run(
+                    "/usr/bin/env",
+                    [
+                        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                        SupervisedGateway.executable.path, "ctl", "status", "--run-dir", gateway.runDirectory.path,
+                    ])
             }
             // By the directory, and with the doors open by the supervisor itself, which asks who it is.
             #expect(try status().status != 0)

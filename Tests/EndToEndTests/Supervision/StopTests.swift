@@ -111,6 +111,31 @@ extension Supervision {
             #expect(records == 6)
         }
 
+        @Test("54. Lame duck: readiness is 503 within 100 ms of TERM, while connects succeed until it is over")
+        func lameDuck() throws {
+            let seconds = Supervision.pick(2.0, 5.0)
+            let gateway = try SupervisedGateway(Supervision.configuration("lame_duck: \(Int(seconds))"))
+            let probe = "GET /health/readiness HTTP/1.1\r\nhost: x\r\n\r\n"
+            #expect(try PlainClient(port: gateway.port).exchange(probe).status == 200)
+            let begun = monotonicSeconds()
+            gateway.signal(SIGTERM)
+            #expect(waitUntil(seconds: 5) { (try? PlainClient(port: gateway.port).exchange(probe).status) == 503 })
+            let unready = monotonicSeconds() - begun
+            var served = 0
+            while monotonicSeconds() - begun < seconds - 0.2 {
+                let response = try PlainClient(port: gateway.port).exchange(PlainClient.chat("quick"))
+                #expect(response.status == 200)
+                #expect(response.headers["connection"] == "close")
+                served += 1
+                usleep(20_000)
+            }
+            #expect(waitUntil(seconds: 5) { Supervision.refusal(gateway.port) == .refused(ECONNREFUSED) })
+            #expect(gateway.exitStatus(within: 10) == 0)
+            figure("503 after \(Int(unready * 1000)) ms, \(served) served in \(Int(seconds)) s of it")
+            #expect(unready < Supervision.pick(1, 0.1))
+            #expect(served > 5)
+        }
+
         @Test("55. TERM at any time of a start or a reload: it stops, and nothing is left")
         func atAnyTime() throws {
             let port = StartTests.freePort()
