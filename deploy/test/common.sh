@@ -28,13 +28,14 @@ begin_load() {
     shift
     "${prefix[@]}" python3 "$here/load.py" "$@" >"$work/load" 2>"$work/load.errors" &
     load=$!
+    within 30 [ -s "$work/load" ]
     sleep 1
 }
 end_load() {
     kill "$load"
     wait "$load"
     load=
-    echo "      load: $(cat "$work/load")"
+    echo "      load: $(tail -1 "$work/load")"
     [ ! -s "$work/load.errors" ] || cat "$work/load.errors"
 }
 count() { python3 -c "import json; print(json.load(open('$work/load'))['$1'])"; }

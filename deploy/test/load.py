@@ -66,6 +66,8 @@ signal.signal(signal.SIGTERM, lambda *_: stop.set())
 threads = [threading.Thread(target=client, daemon=True) for _ in range(options.clients)]
 for thread in threads:
     thread.start()
+# An empty line, which JSON does not mind: it has begun.
+print(flush=True)
 while not stop.wait(0.2):
     pass
 for thread in threads:

@@ -10,6 +10,11 @@ work=$(mktemp -d)
 mkdir "$work/packages"
 cp "$package" "$work/packages/first.deb"
 cp "$newer" "$work/packages/newer.deb"
+# One whose binary never serves.
+dpkg-deb --raw-extract "$newer" "$work/broken"
+install -m 0755 /bin/false "$work/broken/usr/bin/tagway"
+sed -i 's/^Version: .*/&+broken/' "$work/broken/DEBIAN/control"
+dpkg-deb --root-owner-group --build "$work/broken" "$work/packages/broken.deb" >/dev/null
 chmod -R a+rX "$work"
 
 . "$here/common.sh"
@@ -17,8 +22,10 @@ chmod -R a+rX "$work"
 timeout 570 systemd-nspawn --quiet --boot --directory="$root" --volatile=overlay --register=no --keep-unit \
     --private-network --machine="$name" --bind-ro="$work/packages:/packages" </dev/null >"$work/console" 2>&1 &
 nspawn=$!
+slow=
 leave() {
     [ -n "$load" ] && kill "$load" 2>/dev/null
+    [ -n "$slow" ] && kill "$slow" 2>/dev/null
     # SIGTERM to `timeout` goes to systemd-nspawn, which ends the container.
     kill "$nspawn" 2>/dev/null
     wait "$nspawn" 2>/dev/null
@@ -28,13 +35,15 @@ trap leave EXIT
 leader=
 find_leader() {
     local outer
-    outer=$(pgrep -P "$nspawn" | head -1) && leader=$(pgrep -P "$outer" | head -1) && [ -n "$leader" ]
+    # systemd itself: what prepares its namespaces comes and goes.
+    outer=$(pgrep -P "$nspawn" | head -1) && leader=$(pgrep -P "$outer" --exact systemd | head -1) && [ -n "$leader" ]
 }
 inside() { timeout 120 nsenter --target "$leader" --mount --uts --ipc --net --pid --root --wd "$@"; }
 property() { inside systemctl show tagway --property "$1" --value; }
-ask() {
-    inside curl --silent --max-time 5 -H 'Content-Type: application/json' \
-        -d '{"model":"hello","messages":[{"role":"user","content":"?"}]}' http://127.0.0.1:4000/v1/chat/completions
+ask() { # a model, or hello
+    inside curl --silent --max-time 15 -H 'Content-Type: application/json' \
+        -d "{\"model\":\"${1:-hello}\",\"messages\":[{\"role\":\"user\",\"content\":\"?\"}]}" \
+        http://127.0.0.1:4000/v1/chat/completions
 }
 answers() { ask | grep -q "$1"; }
 say() { # the configuration, answering $1
@@ -42,9 +51,12 @@ say() { # the configuration, answering $1
 model_list:
   - model_name: hello
     litellm_params: {model: openai/hello, mock_response: "$1"}
+  - model_name: slow
+    litellm_params: {model: openai/slow, api_key: none, api_base: "http://127.0.0.1:$slow_port"}
 YAML
 }
-status() { inside tagway ctl status --run-dir /run/tagway --json; }
+# By the running image, whatever the package has put into the place of its file.
+status() { inside "/proc/$(property MainPID)/exe" ctl status --run-dir /run/tagway --json; }
 field() { status | python3 -c "import json,sys; d=json.load(sys.stdin)['data']; print($1)"; }
 workers() { field '" ".join(str(w["pid"]) for w in d["workers"])'; }
 is_ready() { [ "$(field 'd["state"]')" = ready ]; }
@@ -53,6 +65,10 @@ within 20 find_leader || { fail "the container starts"; cat "$work/console"; exi
 booted() { case $(inside systemctl is-system-running) in running | degraded) true ;; *) false ;; esac; }
 within 60 booted || { fail "systemd boots"; tail -20 "$work/console"; exit 1; }
 pass "systemd boots: $(inside systemctl --version | head -1)"
+nsenter --target "$leader" --net python3 "$here/slow.py" 3 >"$work/slow" &
+slow=$!
+within 5 [ -s "$work/slow" ]
+slow_port=$(cat "$work/slow")
 
 echo "== install"
 inside dpkg --install /packages/first.deb >"$work/dpkg" 2>&1 || cat "$work/dpkg"
@@ -119,17 +135,45 @@ inside sh -c 'rm -r /run/systemd/system/tagway.service.d; systemctl daemon-reloa
 inside systemctl restart tagway
 
 echo "== upgrade of the package"
-begin_load nsenter --target "$leader" --net -- 4000
-inside dpkg --install --force-confold /packages/newer.deb >"$work/dpkg" 2>&1 || cat "$work/dpkg"
-sleep 1
-end_load
-check "the newer package is installed" [ "$(inside dpkg-query -W -f '${Version}' tagway)" != \
-    "$(dpkg-deb -f "$package" Version)" ]
+images() { for process in $(inside pgrep --exact tagway); do inside readlink "/proc/$process/exe"; done | sort | uniq -c | tr -s ' \n' ' '; }
+install_under_load() { # PACKAGE OPTIONS of load.py
+    local package=$1
+    shift
+    main=$(property MainPID)
+    before=$(workers)
+    begin_load nsenter --target "$leader" --net -- 4000 "$@"
+    ask slow >"$work/slow-answer" &
+    local asked=$!
+    sleep 0.3
+    inside dpkg --install --force-confold "$package" >"$work/dpkg" 2>&1
+    check "$(basename "$package") is installed: $(version)" \
+        [ "$(version)" = "$(dpkg-deb -f "$work/packages/$(basename "$package")" Version)" ] || cat "$work/dpkg"
+    grep '^tagway: ' "$work/dpkg" | sed 's/^/      /'
+    sleep 1
+    end_load
+    wait $asked
+    check "nothing failed, no connection was refused" load_waited
+    check "a request under way was answered: $(cut -c1-40 "$work/slow-answer")…" grep -q 'at last' "$work/slow-answer"
+    check "it is the same process: $main" [ "$(property MainPID)" = "$main" ]
+}
+upgrade_under_load() {
+    install_under_load "$@"
+    check "with other workers: $before, now $(workers)" [ "$(workers)" != "$before" ]
+    renewed() { [ "$(images)" = " 3 /usr/bin/tagway " ]; }
+    check "all of the new file" within 5 renewed || images
+}
+load_waited() { [ "$(count failed)" = 0 ] && [ "$(count requests)" -gt 100 ]; }
+version() { inside dpkg-query -W -f '${Version}' tagway; }
+upgrade_under_load /packages/newer.deb
 check "the configuration is the edited one" answers 'second answer'
-check "nothing failed, no connection was closed" load_is_clean
+install_under_load /packages/broken.deb
+check "a build that cannot serve changes nothing: $(workers)" [ "$(workers)" = "$before" ]
+check "and the package says why" grep -q '^tagway: preflight: ' "$work/dpkg"
+upgrade_under_load /packages/first.deb --new
+upgrade_under_load /packages/newer.deb --new
+check "the service is active: $(property StatusText)" [ "$(property ActiveState)" = active ]
 
 echo "== restart"
-load_waited() { [ "$(count failed)" = 0 ] && [ "$(count requests)" -gt 100 ]; }
 restart_under_load() { # OPTIONS of load.py
     begin_load nsenter --target "$leader" --net -- 4000 "$@"
     main=$(property MainPID)
