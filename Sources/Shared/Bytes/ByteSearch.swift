@@ -147,6 +147,34 @@ package enum ByteSearch {
         return word
     }
 
+    /// How many of at most `count` bytes are the same in `left` from `start` on and in `right` from `other` on.
+    @inline(__always)
+    static func commonLength(
+        _ left: Span<UInt8>, at start: Int, _ right: Span<UInt8>, at other: Int, upTo count: Int
+    ) -> Int {
+        precondition(
+            start >= 0 && other >= 0 && count >= 0 && count <= left.count - start && count <= right.count - other,
+            "range outside of the bytes")
+        let (one, two) = unsafe (left.bytes, right.bytes)
+        var done = 0
+        while count - done >= 32 {
+            let block = unsafe one.unsafeLoadUnaligned(fromByteOffset: start + done, as: SIMD4<UInt64>.self)
+            let differences =
+                unsafe block ^ two.unsafeLoadUnaligned(fromByteOffset: other + done, as: SIMD4<UInt64>.self)
+            let half = differences.lowHalf | differences.highHalf
+            if half[0] | half[1] != 0 { break }
+            done += 32
+        }
+        while count - done >= 8 {
+            let word = unsafe one.unsafeLoadUnaligned(fromByteOffset: start + done, as: UInt64.self)
+            let difference = unsafe word ^ two.unsafeLoadUnaligned(fromByteOffset: other + done, as: UInt64.self)
+            if difference != 0 { return done + UInt64(littleEndian: difference).trailingZeroBitCount / 8 }
+            done += 8
+        }
+        while done < count, left[start + done] == right[other + done] { done += 1 }
+        return done
+    }
+
     /// Where the JSON string whose inside begins at `start` has its closing quote; -1 when it does not end before
     /// `end`, or has something in it that a slower reader has to judge: surrogates, and whatever is not allowed.
     @inline(__always)

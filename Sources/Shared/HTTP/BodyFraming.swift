@@ -88,9 +88,38 @@ package struct ChunkedDecoder: Sendable {
             }
             if phase == .done { return .end }
             guard position < end else { return .needsMore }
+            if skim(bytes.span, &position, end) { continue }
             try take(bytes[position])
             position += 1
         }
+    }
+
+    /// Takes what is nearly always between two pieces of data, where all of it is there: the end of one chunk, and a
+    /// size without extension. The state machine judges whatever else there is.
+    private mutating func skim(_ bytes: Span<UInt8>, _ position: inout Int, _ end: Int) -> Bool {
+        var at = position
+        if phase == .dataReturn {
+            guard end - at >= 2, bytes[at] == ASCII.carriageReturn, bytes[at + 1] == ASCII.lineFeed else {
+                return false
+            }
+            at += 2
+        } else if phase != .size || digits > 0 {
+            return false
+        }
+        let first = at
+        var size = 0
+        while at < end, at - first < 8, let digit = ASCII.hexValue(bytes[at]) {
+            size = size << 4 | Int(digit)
+            at += 1
+        }
+        guard at > first, end - at >= 2, bytes[at] == ASCII.carriageReturn, bytes[at + 1] == ASCII.lineFeed else {
+            return false
+        }
+        position = at + 2
+        digits = 0
+        remaining = size
+        phase = size == 0 ? .trailerStart : .data
+        return true
     }
 
     private mutating func take(_ byte: UInt8) throws(HTTPViolation) {

@@ -162,7 +162,7 @@ extension JSONScanner {
 
     /// Behind the number at `start`; 0 where it is wrong, or `end` may have cut it.
     @inline(__always)
-    private static func endOfNumber(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+    static func endOfNumber(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
         var position = start
         if bytes[position] == 0x2D { position += 1 }
         let first = position

@@ -27,6 +27,13 @@ struct EventStream {
     private let compacted = ByteBuffer(capacity: 64)
     private let mended = ByteBuffer(capacity: 0)
     private var dataLines: [Range<Int>] = []
+    /// The latest event that was read, for those after it: most differ in the text that they bring alone.
+    private var template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
+    /// Where the model's name goes in it.
+    private var names: [Range<Int>] = []
+    /// How many events are learnt before one matches; 0 has all of them read.
+    private let mostLessons: Int
+    private var lessons = 0
     private var operation = Endpoint.Operation.chat
     /// Events with data that were passed on.
     private(set) var events = 0
@@ -44,14 +51,17 @@ struct EventStream {
     /// An event was passed on behind a CR: an LF that comes now belongs to that.
     private var skipsLineFeed = false
 
-    init(longestEvent: Int = 16 << 20) {
+    init(longestEvent: Int = 16 << 20, lessons: Int = 8) {
         self.longestEvent = longestEvent
+        mostLessons = lessons
     }
 
     mutating func begin(_ operation: Endpoint.Operation) {
         self.operation = operation
         pending.removeAll()
         pending.shrink(to: 64 * 1024)
+        template.forget()
+        lessons = mostLessons
         events = 0
         isDone = false
         hasFinishReason = false
@@ -145,7 +155,7 @@ struct EventStream {
         _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) throws(Failure) -> Int {
         if hasLoneReturns { return try oddEvents(bytes, range, name, out) }
-        var eventStart = range.lowerBound
+        var eventStart = passAlike(bytes, range, name, out)
         var lineStart = eventStart
         dataLines.removeAll(keepingCapacity: true)
         while let lineEnd = ByteSearch.first(ASCII.lineFeed, bytes, in: lineStart..<range.upperBound) {
@@ -155,8 +165,10 @@ struct EventStream {
                 try pass(bytes, eventStart..<lineEnd + 1, name, out)
                 if isDone { return range.upperBound }
                 if hasLoneReturns { return try oddEvents(bytes, eventStart..<range.upperBound, name, out) }
-                eventStart = lineEnd + 1
+                eventStart = passAlike(bytes, lineEnd + 1..<range.upperBound, name, out)
+                lineStart = eventStart
                 dataLines.removeAll(keepingCapacity: true)
+                continue
             } else if bytes.holds("data:", at: lineStart) {
                 addData(bytes, lineStart..<textEnd)
             } else if ByteSearch.first(ASCII.carriageReturn, bytes, in: lineStart..<textEnd) != nil {
@@ -235,6 +247,28 @@ struct EventStream {
         dataLines.append(line.lowerBound + (hasBlank ? 6 : 5)..<line.upperBound)
     }
 
+    /// Passes on the events at the start of `range` that are like the one before them; answers where they end.
+    private mutating func passAlike(
+        _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
+    ) -> Int {
+        var start = range.lowerBound
+        guard !template.isEmpty else { return start }
+        while start < range.upperBound, let end = template.match(bytes, from: start, to: range.upperBound) {
+            var position = start
+            for place in names {
+                let model = template.matched(place)
+                out.append(bytes, position..<start + model.lowerBound)
+                out.append(name.storage, name.readable)
+                position = start + model.upperBound
+            }
+            out.append(bytes, position..<end)
+            events += 1
+            lessons = mostLessons
+            start = end
+        }
+        return start
+    }
+
     private mutating func pass(
         _ bytes: [UInt8], _ event: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) throws(Failure) {
@@ -268,6 +302,7 @@ struct EventStream {
             return
         }
         if data.isEmpty { return }
+        template.forget()
         do throws(JSONError) {
             try scanner.scanAll(bytes, data)
         } catch {
@@ -289,6 +324,8 @@ struct EventStream {
         if scanner.hasFinishReason { hasFinishReason = true }
         let mark = out.count
         var position = event.lowerBound
+        names.removeAll(keepingCapacity: true)
+        var isPlain = true
         var hasChoices = false
         var error: JSONScanner.Member?
         var type: JSONScanner.Member?
@@ -299,6 +336,7 @@ struct EventStream {
                 out.append(bytes, position..<member.value.lowerBound)
                 out.append(name.storage, name.readable)
                 position = member.value.upperBound
+                names.append(member.value.lowerBound - event.lowerBound..<position - event.lowerBound)
             case .error where member.kind != .null: error = member
             case .type: type = member
             case .choices:
@@ -306,7 +344,9 @@ struct EventStream {
                 choices = member
             case .usage where member.kind == .object:
                 tokens = Usage.total(bytes, member.value) ?? tokens
+                isPlain = false
             case .response where member.kind == .object:
+                isPlain = false
                 if let usage = JSONWalker.member("usage", of: member.value, bytes), usage.kind == .object {
                     tokens = Usage.total(bytes, usage.range) ?? tokens
                 }
@@ -332,6 +372,10 @@ struct EventStream {
                 : choices.map { EventContent.isThere(bytes, $0.value) } ?? false
         }
         if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
+        // One that brings content and nothing else to note: no more than that is to be said of those like it.
+        guard isPlain, error == nil, hasContent, !isDone, lessons > 0, event.count <= 16 * 1024 else { return }
+        lessons -= 1
+        template.learn(bytes, event, object: data)
     }
 
     /// What was taken for one line are several.

@@ -10,13 +10,17 @@ import Testing
         var text = ""
         var failure: EventStream.Failure?
         var isDone = false
+        var events = 0
+        var tokens: Int?
     }
 
     /// Feeds `text` in pieces of `size` bytes, then its end.
-    private static func run(_ text: String, _ size: Int, _ operation: Endpoint.Operation = .chat) -> Run {
+    private static func run(_ text: String, _ size: Int, _ operation: Endpoint.Operation = .chat, lessons: Int = 8)
+        -> Run
+    {
         let bytes = Array(text.utf8)
         let out = ByteBuffer(capacity: 16)
-        var stream = EventStream()
+        var stream = EventStream(lessons: lessons)
         stream.begin(operation)
         var run = Run()
         do throws(EventStream.Failure) {
@@ -29,6 +33,8 @@ import Testing
         }
         run.text = string(out)
         run.isDone = stream.isDone
+        run.events = stream.events
+        run.tokens = stream.tokens
         return run
     }
 
@@ -238,6 +244,35 @@ import Testing
         try stream.take(whole, 0..<whole.count, name: Self.name, into: out)
         #expect(string(out) == "data: {\"b\":1}\n\n")
         #expect(stream.events == 1)
+    }
+
+    /// Events that are known by the one before them pass as they do when each is read.
+    @Test(arguments: 0..<40)
+    func whatIsAlikeIsPassedAsIfItWereRead(_ seed: UInt64) throws {
+        var random = FastRandom(seed: seed)
+        func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
+        for operation in [Endpoint.Operation.chat, .response] {
+            var text = ""
+            for _ in 0..<30 {
+                let content = any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
+                let number = any(["0", "7", "12", "-1.5e3"])
+                let type = any(["response.output_text.delta", "response.output_text.delta", "response.completed"])
+                let end = any([
+                    "", "", "", ",\"usage\":null", ",\"usage\":{\"total_tokens\":\(number)}", ",\"model\":\"n\"",
+                    ",\"error\":null", ",\"error\":\"\(content)\"", ",\"a\":", " ,\"b\":1", ",\"b\":01",
+                    ",\"b\":\"\u{1}\"",
+                ])
+                let reason = any(["null", "null", "null", "\"stop\"", "\"\(content)\""])
+                let choice = "{\"index\":\(number),\"delta\":{\"content\":\"\(content)\"},\"finish_reason\":\(reason)}"
+                text += any(["", "", "", "event: x\n", ": y\n", "id: \(number)\n"])
+                text += "data: {\"id\":\"i\",\"type\":\"\(type)\",\"model\":\"m\",\"choices\":[\(choice)]\(end)}"
+                text += any(["\n\n", "\n\n", "\r\n\r\n", "\n\n: ping\n\n", "\n\ndata: [DONE]\n\n"])
+            }
+            let read = Self.run(text, 10_000, operation, lessons: 0)
+            for size in [1, 40, 333, 10_000] {
+                #expect(Self.run(text, size, operation) == read, "seed \(seed), in pieces of \(size)")
+            }
+        }
     }
 
     @Test func boundsOneEvent() {

@@ -1,0 +1,136 @@
+/// A text with a JSON object in it that was read before, and how others may differ from it: in the insides of strings,
+/// and in numbers. The events of a stream are such texts.
+///
+/// Pure. What matches is valid JSON of the same members and kinds, so that it need not be read: the bytes between the
+/// values that vary are the same, and each of those is looked at as `JSONScanner` would. Which values vary is learnt:
+/// all of a text is compared until a value is found to differ. To compare costs a fifth of what reading does.
+package struct JSONTemplate {
+    /// A value that may differ; positions in `text`, a string's without its quotes.
+    private struct Value: Sendable {
+        var range: Range<Int>
+        var isString: Bool
+        /// How much farther what follows it lies in the text that was matched last.
+        var shift = 0
+    }
+
+    private let text = ByteBuffer(capacity: 0)
+    /// All values that may differ, in order.
+    private var values: [Value] = []
+    /// Those that were seen to differ, in order.
+    private var varying: [Value] = []
+    /// Keys whose values have a meaning to whoever asks, and may not differ.
+    private let fixed: [[UInt8]]
+
+    package init(fixed: [StaticString]) {
+        self.fixed = fixed.map(\.bytes)
+    }
+
+    package var isEmpty: Bool { text.isEmpty }
+
+    package mutating func forget() {
+        text.removeAll()
+    }
+
+    /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object without white space
+    /// between its tokens.
+    package mutating func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
+        text.removeAll()
+        text.shrink(to: 16 * 1024)
+        text.append(bytes, range)
+        values.removeAll(keepingCapacity: true)
+        varying.removeAll(keepingCapacity: true)
+        let storage = text.storage
+        let span = storage.span
+        let end = object.upperBound - range.lowerBound
+        var position = object.lowerBound - range.lowerBound
+        var isFixed = false
+        while position < end {
+            switch span[position] {
+            case ASCII.quote:
+                let start = position + 1
+                position = Self.endOfString(span, from: start, to: end)
+                if position + 1 < end, span[position + 1] == ASCII.colon {
+                    isFixed = isFixedKey(start..<position)
+                    position += 2
+                    continue
+                }
+                if !isFixed { values.append(Value(range: start..<position, isString: true)) }
+                position += 1
+            case 0x2D, 0x30...0x39:
+                let start = position
+                while position < end, Self.isOfNumber(span[position]) { position += 1 }
+                if !isFixed { values.append(Value(range: start..<position, isString: false)) }
+            default: position += 1
+            }
+        }
+    }
+
+    private func isFixedKey(_ key: Range<Int>) -> Bool {
+        for name in fixed where name.count == key.count && text.storage[key].elementsEqual(name) { return true }
+        return false
+    }
+
+    /// Where the text that begins at `start` ends, if it is like the one that was learnt; nil where it is not, or
+    /// is not there as a whole.
+    package mutating func match(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
+        let storage = text.storage
+        let known = storage.span
+        let given = bytes.span
+        let length = text.count
+        var position = start
+        var done = 0
+        var index = 0
+        while true {
+            let next = index < varying.count ? varying[index].range.lowerBound : length
+            let same = ByteSearch.commonLength(
+                known, at: done, given, at: position, upTo: min(next - done, end - position))
+            if same < next - done {
+                guard position + same < end, vary(at: done + same, behind: done, before: index) else { return nil }
+                continue
+            }
+            position += same
+            guard index < varying.count else { return position }
+            if varying[index].isString {
+                var isEscaped = false
+                position = ByteSearch.endOfString(given, from: position, to: end, &isEscaped)
+            } else {
+                position = JSONScanner.endOfNumber(given, from: position, to: end)
+            }
+            guard position > 0 else { return nil }
+            done = varying[index].range.upperBound
+            varying[index].shift = position - start - done
+            index += 1
+        }
+    }
+
+    /// Where `range` of the text that was learnt, which does not vary, lies in the one that matched last from `start`
+    /// on; as an offset from `start`.
+    package func matched(_ range: Range<Int>) -> Range<Int> {
+        var shift = 0
+        for value in varying {
+            if value.range.lowerBound > range.lowerBound { break }
+            shift = value.shift
+        }
+        return range.lowerBound + shift..<range.upperBound + shift
+    }
+
+    /// From now on the value at `position` may differ; false when there is none behind `done`.
+    private mutating func vary(at position: Int, behind done: Int, before index: Int) -> Bool {
+        for value in values where value.range.upperBound >= position {
+            guard value.range.lowerBound <= position, value.range.lowerBound > done else { return false }
+            varying.insert(value, at: index)
+            return true
+        }
+        return false
+    }
+
+    private static func endOfString(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        var position = start
+        while position < end, bytes[position] != ASCII.quote { position += bytes[position] == ASCII.backslash ? 2 : 1 }
+        return min(position, end)
+    }
+
+    private static func isOfNumber(_ byte: UInt8) -> Bool {
+        ASCII.isDigit(byte) || byte == 0x2D || byte == 0x2B || byte == 0x2E || byte | 0x20 == 0x65
+    }
+}

@@ -1,0 +1,126 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct JSONTemplateTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var first: String
+        var others: [String]
+        var isAlike: Bool
+
+        init(_ description: String, _ first: String, _ others: [String], alike: Bool) {
+            testDescription = description
+            self.first = first
+            self.others = others
+            isAlike = alike
+        }
+    }
+
+    private static func template(_ text: String) -> JSONTemplate {
+        var template = JSONTemplate(fixed: ["model", "type"])
+        let bytes = Array(text.utf8)
+        template.learn(bytes, 0..<bytes.count, object: 0..<bytes.count)
+        return template
+    }
+
+    @Test(arguments: [
+        Case("the same", #"{"a":"b"}"#, [#"{"a":"b"}"#], alike: true),
+        Case(
+            "strings of any length, escapes and other scripts", #"{"a":"b","c":[{"d":"e"}]}"#,
+            [
+                #"{"a":"","c":[{"d":"e"}]}"#, #"{"a":"bb","c":[{"d":""}]}"#, #"{"a":"\"","c":[{"d":"\\"}]}"#,
+                #"{"a":"漢字かな","c":[{"d":"zażółć"}]}"#,
+                #"{"a":"a rather long text, longer than a block","c":[{"d":"e"}]}"#,
+            ], alike: true),
+        Case("an empty string filled", #"{"a":"","b":1}"#, [#"{"a":"x","b":1}"#, #"{"a":"","b":1}"#], alike: true),
+        Case(
+            "numbers", #"{"a":1,"b":[2,3]}"#, [#"{"a":12,"b":[2,3]}"#, #"{"a":0,"b":[-2.5e9,33]}"#], alike: true),
+        Case("keys", #"{"a":"b"}"#, [#"{"b":"b"}"#, #"{"ab":"b"}"#, #"{"a\u0062":"b"}"#, #"{"":"b"}"#], alike: false),
+        Case("kinds", #"{"a":"b"}"#, [#"{"a":null}"#, #"{"a":1}"#, #"{"a":{}}"#, #"{"a":["b"]}"#], alike: false),
+        Case("more and fewer members", #"{"a":"b"}"#, [#"{"a":"b","c":1}"#, "{}"], alike: false),
+        Case(
+            "fixed values", #"{"model":"b"}"#, [#"{"model":"c"}"#, #"{"model":""}"#, #"{"model":"bb"}"#], alike: false),
+        Case(
+            "fixed values deeper down", #"{"x":[{"type":["b"]}]}"#, [#"{"x":[{"type":["c"]}]}"#], alike: false),
+        Case(
+            "what is not valid in strings", #"{"a":"b"}"#,
+            [
+                "{\"a\":\"\u{1}\"}", #"{"a":"\x"}"#, #"{"a":"\ud800"}"#, "{\"a\":\"\n\"}", #"{"a":"b}"#,
+            ], alike: false),
+        Case(
+            "what is no valid number", #"{"a":1}"#,
+            [
+                #"{"a":01}"#, #"{"a":1.}"#, #"{"a":-}"#, #"{"a":1e}"#, #"{"a":.1}"#, #"{"a":}"#, #"{"a":1x}"#,
+            ], alike: false),
+    ])
+    func tellsWhatIsAlike(_ c: Case) {
+        var template = Self.template(c.first)
+        // Twice, for the first time teaches which values vary.
+        for other in c.others + c.others {
+            let bytes = Array("..\(other)..".utf8)
+            let end = template.match(bytes, from: 2, to: bytes.count)
+            #expect(end == (c.isAlike ? bytes.count - 2 : nil), "\(other)")
+        }
+    }
+
+    @Test func aTextThatIsCutIsNotAlikeYet() {
+        var template = Self.template(#"{"a":"bcd","e":12}"#)
+        let bytes = Array(#"{"a":"xyz","e":34}"#.utf8)
+        for _ in 0..<2 {
+            for end in bytes.indices { #expect(template.match(bytes, from: 0, to: end) == nil, "\(end)") }
+            #expect(template.match(bytes, from: 0, to: bytes.count) == bytes.count)
+        }
+    }
+
+    @Test func whatDoesNotVaryIsFoundBehindWhatDoes() {
+        let first = #"{"a":"b","model":"m","c":3,"d":null}"#
+        var template = Self.template(first)
+        let place = 17..<20
+        #expect(String(Array(first.utf8)[place].map { Character(Unicode.Scalar($0)) }) == #""m""#)
+        for text in ["bcd", "", "b"] {
+            let bytes = Array(#"..{"a":"\#(text)","model":"m","c":33,"d":null}"#.utf8)
+            #expect(template.match(bytes, from: 2, to: bytes.count) == bytes.count)
+            let found = template.matched(place)
+            #expect(found == place.lowerBound + text.count - 1..<place.upperBound + text.count - 1)
+        }
+    }
+
+    @Test func forgets() {
+        var template = Self.template("{}")
+        #expect(!template.isEmpty)
+        template.forget()
+        #expect(template.isEmpty)
+    }
+
+    /// Whatever is alike is valid, and has the same members of the same kinds.
+    @Test(arguments: 0..<20)
+    func findsAlikeWhatTheScannerFindsAlike(_ seed: UInt64) throws {
+        var random = FastRandom(seed: seed)
+        let first = #"{"id":"x-1","model":"m","n":[1,-2.5],"choices":[{"delta":{"content":" wörld \\n"},"end":null}]}"#
+        let alphabet = Array(#"abc",:{}[]\0159-.eu é"#.utf8)
+        var scanner = JSONScanner()
+        let original = Array(first.utf8)
+        try scanner.scanAll(original, 0..<original.count)
+        let kinds = scanner.members.map(\.kind)
+        var template = Self.template(first)
+        var alike = 0
+        for _ in 0..<2000 {
+            var bytes = original
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                let position = Int.random(in: 0..<bytes.count, using: &random)
+                let byte = alphabet[Int.random(in: 0..<alphabet.count, using: &random)]
+                switch Int.random(in: 0..<3, using: &random) {
+                case 0: bytes[position] = byte
+                case 1: bytes.insert(byte, at: position)
+                default: bytes.remove(at: position)
+                }
+            }
+            guard template.match(bytes, from: 0, to: bytes.count) == bytes.count else { continue }
+            alike += 1
+            try scanner.scanAll(bytes, 0..<bytes.count)
+            #expect(scanner.members.map(\.kind) == kinds)
+        }
+        #expect(alike > 20)
+    }
+}
