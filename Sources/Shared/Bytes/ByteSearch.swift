@@ -147,6 +147,12 @@ package enum ByteSearch {
         return word
     }
 
+    static func commonLength(
+        _ left: [UInt8], at start: Int, _ right: Span<UInt8>, at other: Int, upTo count: Int
+    ) -> Int {
+        commonLength(left.span, at: start, right, at: other, upTo: count)
+    }
+
     /// How many of at most `count` bytes are the same in `left` from `start` on and in `right` from `other` on.
     @inline(__always)
     static func commonLength(

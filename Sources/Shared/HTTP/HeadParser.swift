@@ -33,15 +33,19 @@ package struct HTTPViolation: Error, Equatable, Sendable {
 /// would mend (bare CR or LF, a space before the colon, folded lines, NUL) is refused, for two parsers that mend
 /// differently are a smuggling hole (RFC 9112 §11.2).
 package struct HeadParser: Sendable {
-    private enum Phase: Sendable { case startLine, fields }
+    enum Phase: Sendable { case startLine, fields }
 
-    private let isRequest: Bool
-    private let limit: Int
-    private var phase = Phase.startLine
+    let isRequest: Bool
+    let limit: Int
+    var phase = Phase.startLine
     /// Where the line under way begins, and how far it was searched for its end; relative to the head.
-    private var lineStart = 0
-    private var searched = 0
+    var lineStart = 0
+    var searched = 0
     private var emptyLines = 0
+    /// How many field lines were read.
+    var count = 0
+    /// Bytes of the head that the same `MessageHead` held before, while its lines are compared with; 0 then.
+    var known = 0
 
     private init(isRequest: Bool, limit: Int) {
         self.isRequest = isRequest
@@ -55,15 +59,18 @@ package struct HeadParser: Sendable {
     package mutating func read(
         _ bytes: [UInt8], _ range: Range<Int>, into head: inout MessageHead
     ) throws(HTTPViolation) -> Bool {
-        if lineStart == 0, searched == 0 { head.reset(base: range.lowerBound) }
         head.base = range.lowerBound
+        if lineStart == 0, searched == 0, recall(bytes, range, head) { return true }
         let base = range.lowerBound
         let end = min(range.count, limit)
         let span = bytes.span
         while true {
+            if known > 0, recallLine(span, end, head) { continue }
             searched = ByteSearch.first(ASCII.lineFeed, span, from: base + searched, to: base + end) - base
             guard searched < end else {
                 guard range.count < limit else { throw HTTPViolation(.headTooLarge, "the header section is too large") }
+                known = 0
+                head.fields.removeLast(head.fields.count - count)
                 return false
             }
             let lineFeed = searched
@@ -88,7 +95,7 @@ package struct HeadParser: Sendable {
                 phase = .fields
             case .fields:
                 if line.isEmpty {
-                    head.length = lineStart
+                    complete(head, bytes)
                     return true
                 }
                 try readField(span, line, into: &head)
@@ -145,7 +152,7 @@ package struct HeadParser: Sendable {
     }
 
     @inline(__always)
-    private func readField(
+    private mutating func readField(
         _ bytes: Span<UInt8>, _ line: Range<Int>, into head: inout MessageHead
     ) throws(HTTPViolation) {
         let colon = ByteSearch.endOfToken(bytes, from: line.lowerBound, to: line.upperBound)
@@ -166,12 +173,12 @@ package struct HeadParser: Sendable {
         var end = line.upperBound
         while start < end, bytes[start] == ASCII.space || bytes[start] == ASCII.tab { start += 1 }
         while end > start, bytes[end - 1] == ASCII.space || bytes[end - 1] == ASCII.tab { end -= 1 }
-        guard head.fields.count < 200 else { throw HTTPViolation(.headTooLarge, "too many header lines") }
-        head.fields.append(
-            Field(
-                id: .of(bytes, name), nameStart: UInt32(name.lowerBound - head.base),
-                nameEnd: UInt32(colon - head.base), valueStart: UInt32(start - head.base),
-                valueEnd: UInt32(end - head.base)))
+        guard count < 200 else { throw HTTPViolation(.headTooLarge, "too many header lines") }
+        let field = Field(
+            id: .of(bytes, name), nameStart: UInt32(name.lowerBound - head.base), nameEnd: UInt32(colon - head.base),
+            valueStart: UInt32(start - head.base), valueEnd: UInt32(end - head.base))
+        if count < head.fields.count { head.fields[count] = field } else { head.fields.append(field) }
+        count += 1
     }
 }
 

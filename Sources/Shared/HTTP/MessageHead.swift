@@ -50,6 +50,10 @@ package final class MessageHead {
     // A response's.
     package internal(set) var status = 0
 
+    /// The bytes of the head while it is complete; what is read next is mostly the same (`HeadParser.recall`).
+    var text: [UInt8] = []
+    var textLength = 0
+
     package init() {
         fields.reserveCapacity(16)
     }
@@ -94,9 +98,9 @@ package final class MessageHead {
         return minorVersion >= 1 || lists(Token.keepAlive, in: .connection, bytes)
     }
 
-    func reset(base: Int) {
-        self.base = base
+    func reset() {
         length = 0
+        textLength = 0
         fields.removeAll(keepingCapacity: true)
         minorVersion = 1
         method = .other

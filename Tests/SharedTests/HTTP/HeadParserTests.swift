@@ -142,6 +142,50 @@ import Testing
         #expect(head.method == .put && head.minorVersion == 1)
     }
 
+    /// Heads one after the other, each much like the one before, are read as each alone is; whole, and cut.
+    @Test(arguments: 0..<20)
+    func whatWasReadBeforeChangesNothing(_ seed: UInt64) throws {
+        var random = FastRandom(seed: seed)
+        for isRequest in [true, false] {
+            var reused = MessageHead()
+            for round in 0..<200 {
+                func any(_ choices: String...) -> String { choices.randomElement(using: &random) ?? "" }
+                var text =
+                    isRequest
+                    ? any("", "", "\r\n") + any("POST", "POST", "GET")
+                        + " /a\(any("", "", "b")) HTTP/1.\(any("1", "1", "0"))\r\n"
+                    : "HTTP/1.1 \(any("200", "200", "404")) OK\r\n"
+                for name in ["Host", "Content-Length", "X-Request-Id", "Date", "Authorization", "A"]
+                where any("", "", "", "no").isEmpty {
+                    text += "\(name): \(any("1", "1", "12", "", "abc", "a rather long value"))\r\n"
+                }
+                text += any("", "", "", "", "B : c\r\n", " d\r\n", "e\n", "f: \u{1}\r\n") + "\r\n"
+                let bytes = Array("...\(text)body".utf8)
+                let cuts =
+                    round % 2 == 0 ? [] : (0..<2).map { _ in Int.random(in: 3..<bytes.count, using: &random) }.sorted()
+                var fresh = MessageHead()
+                #expect(
+                    outcome(bytes, cuts, isRequest, &reused) == outcome(bytes, cuts, isRequest, &fresh),
+                    "seed \(seed), round \(round): \(text)")
+            }
+        }
+    }
+
+    /// All that a head says, in words.
+    private func outcome(_ bytes: [UInt8], _ cuts: [Int], _ isRequest: Bool, _ head: inout MessageHead) -> String {
+        var parser = isRequest ? HeadParser.request(limit: 300) : .response(limit: 300)
+        do {
+            for end in cuts + [bytes.count] where try parser.read(bytes, 3..<end, into: &head) {
+                let fields = head.fields.map { "\($0.id) \(head.name($0)) \(head.value($0))" }
+                let start = isRequest ? "\(head.method) \(head.target)" : "\(head.status)"
+                return "\(start) \(head.minorVersion) \(head.base) \(head.length) \(fields)"
+            }
+            return "incomplete"
+        } catch {
+            return "\(error)"
+        }
+    }
+
     @Test(arguments: [
         ("close", true), ("Close", true), ("a, close", true), ("close,a", true), (" ,, close ,", true),
         ("closed", false),
