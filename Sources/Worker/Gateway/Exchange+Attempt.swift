@@ -14,6 +14,7 @@ extension Exchange {
     private static let longestError = 256 * 1024
 
     /// `last`: when the request has to have an answer at all.
+    @inline(__always)
     func attempt(
         _ client: ClientConnection, _ generation: Generation, _ index: Int, until last: Instant
     ) async -> Outcome {
@@ -43,6 +44,7 @@ extension Exchange {
 
     /// Sends the request and reads the head of the answer. A pooled connection that was closed before it saw the
     /// request is replaced once, by a fresh one.
+    @inline(__always)
     private func ask(
         _ pool: UpstreamPool, _ bytes: [UInt8], _ client: ClientConnection, _ deadline: Instant, _ connectLimit: Instant
     ) async throws(UpstreamFailure) -> UpstreamConnection {
@@ -65,6 +67,7 @@ extension Exchange {
     }
 
     /// Judges the head of an answer and relays what it begins.
+    @inline(__always)
     private func take(
         _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
         idle: TimeSpan

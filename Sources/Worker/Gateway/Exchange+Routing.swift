@@ -18,6 +18,7 @@ extension Exchange {
     }
 
     /// Tries one group after the other until one has answered or nothing is left.
+    @inline(__always)
     func route(_ client: ClientConnection, _ generation: Generation) async throws(GatewayError) {
         let first = try asked.resolve(generation.table)
         // The name of the first group is the one asked for, which `asked` holds.
@@ -67,6 +68,7 @@ extension Exchange {
     // MARK: One group
 
     /// Answers the client from one group, or tells how it failed.
+    @inline(__always)
     private func attempt(
         _ client: ClientConnection, _ generation: Generation, _ step: FallbackChain.Step
     ) async throws(GroupFailure) {
@@ -102,6 +104,7 @@ extension Exchange {
     }
 
     /// Tries one deployment of the group after the other.
+    @inline(__always)
     private func attempts(_ client: ClientConnection, _ generation: Generation) async throws(GroupFailure) {
         let table = generation.table
         let health = generation.health

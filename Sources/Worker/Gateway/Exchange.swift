@@ -57,6 +57,7 @@ internal import Shared
     }
 
     /// How the request of a client is answered.
+    @inline(__always)
     func answer(_ client: ClientConnection) async {
         begin(client)
         let bytes = client.input.storage
@@ -83,6 +84,7 @@ internal import Shared
         end(client)
     }
 
+    @inline(__always)
     private func serve(_ client: ClientConnection) async throws(GatewayError) {
         guard let generation else { throw .draining }
         try read(client, generation)

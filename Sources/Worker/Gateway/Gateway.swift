@@ -56,6 +56,7 @@ package import Shared
         self.generation = generation
     }
 
+    @inline(__always)
     package func answer(_ client: ClientConnection) async {
         let exchange = takeExchange()
         await exchange.answer(client)

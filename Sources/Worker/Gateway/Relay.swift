@@ -8,6 +8,7 @@ extension Exchange {
     // MARK: Whole answers
 
     /// Reads a whole answer, and sends it with the public model name.
+    @inline(__always)
     func relayAnswer(
         _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant
     ) async throws(UpstreamFailure) -> Outcome {
@@ -57,6 +58,7 @@ extension Exchange {
         }
     }
 
+    @inline(__always)
     private func send(
         _ client: ClientConnection, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>
     ) async -> Outcome {

@@ -39,6 +39,7 @@ package import Shared
     }
 
     /// Receives a request and has it answered. False when the connection has to close.
+    @inline(__always)
     private func serveNext() async -> Bool {
         settings = server.settings
         response.begin(writeTimeout: settings.writeTimeout)
@@ -74,6 +75,7 @@ package import Shared
         case refuse(RequestRefusal)
     }
 
+    @inline(__always)
     private func receiveHead() async throws(Stop) {
         var parser = HeadParser.request(limit: settings.headerLimit)
         isIdle = input.isEmpty

@@ -81,6 +81,7 @@ package import Shared
     }
 
     /// Sends the head in `buffer` with the whole body: pieces of `body` (source 0) and `inserted` (source 1).
+    @inline(__always)
     package func finish(
         with body: [UInt8], _ inserted: [UInt8], _ bodyPieces: [Piece]
     ) async throws(StreamFailure) {

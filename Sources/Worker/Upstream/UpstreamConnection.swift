@@ -42,6 +42,7 @@ internal import Shared
     }
 
     /// Sends a request: pieces of `head` (0), `body` (1) and `inserted` (2).
+    @inline(__always)
     func send(
         _ pieces: [Piece], _ head: [UInt8], _ body: [UInt8], _ inserted: [UInt8], until deadline: Instant,
         cancelledBy cancellation: Cancellation?
@@ -69,6 +70,7 @@ internal import Shared
     }
 
     /// Reads the head of the answer, informational ones skipped (RFC 9110 §15.2).
+    @inline(__always)
     func readHead(until deadline: Instant, cancelledBy cancellation: Cancellation?) async throws(UpstreamFailure) {
         var parser = HeadParser.response(limit: 64 * 1024)
         var hasBytes = false
@@ -135,6 +137,7 @@ internal import Shared
     }
 
     /// Receives a body of known length until all of it lies in `input` behind the head.
+    @inline(__always)
     func readWhole(until deadline: Instant, cancelledBy cancellation: Cancellation?) async throws(UpstreamFailure)
         -> Range<Int>
     {

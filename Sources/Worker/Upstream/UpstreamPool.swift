@@ -22,6 +22,7 @@ internal import Shared
     }
 
     /// A connection for one exchange: given back with `giveBack`, or closed.
+    @inline(__always)
     func lease(
         until deadline: Instant, cancelledBy cancellation: Cancellation?, fresh: Bool = false
     ) async throws(UpstreamFailure) -> UpstreamConnection {
