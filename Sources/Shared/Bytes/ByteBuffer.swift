@@ -138,19 +138,15 @@ package final class ByteBuffer {
         end += range.count
     }
 
-    /// Appends `bytes[range]` with capital letters of ASCII made small, eight at a time.
-    package func append(lowercasing bytes: [UInt8], _ range: Range<Int>) {
-        let count = range.count
-        if storage.count - end < count + 8 { makeRoom(count + 8) }
-        let span = bytes.span
-        var done = 0
-        while done < count {
-            let length = min(8, count - done)
-            let word = ByteSearch.word(span, at: range.lowerBound + done, count: length)
-            storage.store(ASCII.lowercased(word), at: end + done)
-            done += length
-        }
-        end += count
+    /// Appends a field line: `prefix` and `bytes[name]`, capital letters of ASCII made small, then `bytes[value]`.
+    package func append(
+        _ prefix: StaticString, lowercasing bytes: [UInt8], _ name: Range<Int>, value: Range<Int>
+    ) {
+        let length = prefix.utf8CodeUnitCount + name.count + value.count + 4
+        // Names are written by whole words.
+        if storage.count - end < length + 8 { makeRoom(length + 8) }
+        storage.writeLine(prefix, lowercasing: bytes, name, value: value, at: end)
+        end += length
     }
 
     /// Copies `range` to `position` in front of it; for taking framing out of a body in place.

@@ -58,6 +58,40 @@ extension [UInt8] {
         }
     }
 
+    /// Writes a field line over the bytes from `position` on, of which eight more than the line has must exist already:
+    /// `prefix`, `source[name]` in lower case, a colon and a blank, `source[value]`, a line end. In one go, for an answer
+    /// has a dozen of them: step by step it took six times as many instructions.
+    mutating func writeLine(
+        _ prefix: StaticString, lowercasing source: [UInt8], _ name: Range<Int>, value: Range<Int>, at position: Int
+    ) {
+        let start = prefix.utf8CodeUnitCount
+        precondition(name.lowerBound >= 0 && name.upperBound <= source.count, "name outside of the source")
+        precondition(value.lowerBound >= 0 && value.upperBound <= source.count, "value outside of the source")
+        precondition(
+            position >= 0 && start + name.count + value.count + 12 <= count - position, "no room for the line")
+        let span = source.span
+        unsafe withUnsafeMutableBytes { target in
+            guard let base = target.baseAddress else { return }
+            var to = unsafe base + position
+            unsafe to.copyMemory(from: prefix.utf8Start, byteCount: start)
+            unsafe to += start
+            var done = 0
+            while done < name.count {
+                let length = Swift.min(8, name.count - done)
+                let word = ASCII.lowercased(ByteSearch.word(span, at: name.lowerBound + done, count: length))
+                unsafe (to + done).storeBytes(of: word.littleEndian, as: UInt64.self)
+                done += length
+            }
+            unsafe to += name.count
+            unsafe to.storeBytes(of: UInt16(0x203A).littleEndian, as: UInt16.self)
+            unsafe span.bytes.withUnsafeBytes { bytes in
+                guard let from = bytes.baseAddress else { return }
+                unsafe (to + 2).copyMemory(from: from + value.lowerBound, byteCount: value.count)
+            }
+            unsafe (to + 2 + value.count).storeBytes(of: UInt16(0x0A0D).littleEndian, as: UInt16.self)
+        }
+    }
+
     /// Writes the eight bytes of `word`, the lowest first, over those from `position` on, which must exist already.
     @inline(__always)
     package mutating func store(_ word: UInt64, at position: Int) {

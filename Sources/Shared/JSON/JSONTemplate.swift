@@ -31,8 +31,8 @@ package struct JSONTemplate {
         text.removeAll()
     }
 
-    /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object without white space
-    /// between its tokens.
+    /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object and nothing else but
+    /// white space.
     package mutating func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
         text.removeAll()
         text.shrink(to: 16 * 1024)
@@ -49,13 +49,13 @@ package struct JSONTemplate {
             case ASCII.quote:
                 let start = position + 1
                 position = Self.endOfString(span, from: start, to: end)
-                if position + 1 < end, span[position + 1] == ASCII.colon {
-                    isFixed = isFixedKey(start..<position)
-                    position += 2
-                    continue
+                let text = start..<position
+                repeat { position += 1 } while position < end && span[position] <= ASCII.space
+                if position < end, span[position] == ASCII.colon {
+                    isFixed = isFixedKey(text)
+                } else if !isFixed {
+                    values.append(Value(range: text, isString: true))
                 }
-                if !isFixed { values.append(Value(range: start..<position, isString: true)) }
-                position += 1
             case 0x2D, 0x30...0x39:
                 let start = position
                 while position < end, Self.isOfNumber(span[position]) { position += 1 }
@@ -67,7 +67,8 @@ package struct JSONTemplate {
 
     private func isFixedKey(_ key: Range<Int>) -> Bool {
         for name in fixed where name.count == key.count && text.storage[key].elementsEqual(name) { return true }
-        return false
+        // It may be one of them, written with escapes.
+        return text.storage[key].contains(ASCII.backslash)
     }
 
     /// Where the text that begins at `start` ends, if it is like the one that was learnt; nil where it is not, or
@@ -103,15 +104,15 @@ package struct JSONTemplate {
         }
     }
 
-    /// Where `range` of the text that was learnt, which does not vary, lies in the one that matched last from `start`
-    /// on; as an offset from `start`.
-    package func matched(_ range: Range<Int>) -> Range<Int> {
+    /// Where what is at `position` of the text that was learnt, outside of values that vary, is in the one that matched
+    /// last; counted from its start.
+    package func matched(_ position: Int) -> Int {
         var shift = 0
         for value in varying {
-            if value.range.lowerBound > range.lowerBound { break }
+            if value.range.lowerBound > position { break }
             shift = value.shift
         }
-        return range.lowerBound + shift..<range.upperBound + shift
+        return position + shift
     }
 
     /// From now on the value at `position` may differ; false when there is none behind `done`.

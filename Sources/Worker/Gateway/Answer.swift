@@ -14,15 +14,36 @@ struct Answer {
     private(set) var pieces: [Piece] = []
     /// Sum of the pieces.
     private(set) var length = 0
-    private var usage: Range<Int>?
+    private var parts = AnswerTemplate.Parts()
 
-    /// Reads the answer at `range`; `name` is the model's as a JSON string.
+    /// Reads the answer at `range`; `name` is the model's as a JSON string. `template` knows earlier ones like it.
     mutating func read(
-        _ bytes: [UInt8], _ range: Range<Int>, name: ByteBuffer, _ operation: Endpoint.Operation
+        _ bytes: [UInt8], _ range: Range<Int>, name: ByteBuffer, _ operation: Endpoint.Operation,
+        like template: AnswerTemplate? = nil
     ) throws(Failure) {
-        pieces.removeAll(keepingCapacity: true)
-        length = 0
+        reset()
         if range.isEmpty { throw .empty }
+        if let template {
+            if !template.find(&parts, bytes, range) {
+                let isPlain = try find(bytes, range, operation)
+                if isPlain { template.learn(parts, bytes, range) }
+            }
+        } else {
+            _ = try find(bytes, range, operation)
+        }
+        var position = range.lowerBound
+        for model in parts.names {
+            add(Piece(source: 0, range: position..<model.lowerBound))
+            add(Piece(source: 1, range: name.readable))
+            position = model.upperBound
+        }
+        add(Piece(source: 0, range: position..<range.upperBound))
+    }
+
+    /// Reads all of it. False when it tells of an error as well, which not every operation takes for an answer.
+    private mutating func find(
+        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation
+    ) throws(Failure) -> Bool {
         do throws(JSONError) {
             try scanner.scanAll(bytes, range)
         } catch {
@@ -30,19 +51,14 @@ struct Answer {
             throw .invalid(reason: JSONError(kind: error.kind, offset: error.offset - range.lowerBound).message)
         }
         guard scanner.kind == .object else { throw .invalid(reason: "the answer is no JSON object") }
-        var position = range.lowerBound
         var hasID = false
-        usage = nil
         var error: JSONScanner.Member?
         for member in scanner.members {
             switch AnswerMember(member, bytes) {
             case .id: hasID = true
-            case .usage where member.kind == .object: usage = member.value
+            case .usage where member.kind == .object: parts.usage = member.value
             case .error where member.kind != .null: error = member
-            case .model where member.kind == .string:
-                add(Piece(source: 0, range: position..<member.value.lowerBound))
-                add(Piece(source: 1, range: name.readable))
-                position = member.value.upperBound
+            case .model where member.kind == .string: parts.names.append(member.value)
             default: break
             }
         }
@@ -50,20 +66,25 @@ struct Answer {
         if let error, operation != .response || !hasID {
             throw .reported(message: UpstreamError.message(bytes, error.value, error.kind))
         }
-        add(Piece(source: 0, range: position..<range.upperBound))
+        return error == nil
     }
 
     /// How many tokens the answer says that it took.
     func tokens(_ bytes: [UInt8]) -> Int? {
-        usage.flatMap { Usage.total(bytes, $0) }
+        parts.usage.flatMap { Usage.total(bytes, $0) }
     }
 
     /// Passes an answer on that cannot be read, because it is compressed.
     mutating func pass(_ range: Range<Int>) {
+        reset()
+        add(Piece(source: 0, range: range))
+    }
+
+    private mutating func reset() {
         pieces.removeAll(keepingCapacity: true)
         length = 0
-        usage = nil
-        add(Piece(source: 0, range: range))
+        parts.names.removeAll(keepingCapacity: true)
+        parts.usage = nil
     }
 
     private mutating func add(_ piece: Piece) {

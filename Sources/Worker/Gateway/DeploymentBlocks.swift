@@ -1,7 +1,7 @@
 internal import Shared
 
 /// What every request to one deployment has in common, written once per generation: heads to send upstream, fields
-/// to answer with. The only place that knows how a provider is asked. Immutable.
+/// to answer with. The only place that knows how a provider is asked. Immutable but for what answers look like.
 final class DeploymentBlocks {
     /// Request heads by operation, up to the length of the body.
     let requestHeads: [[UInt8]]
@@ -13,6 +13,7 @@ final class DeploymentBlocks {
     let defaults: [(name: [UInt8], member: [UInt8])]
     /// `x-litellm-model-id` and so on, for every answer it serves.
     let responseFields: [UInt8]
+    let answers = AnswerTemplate()
 
     init(_ deployment: Deployment, _ proxy: ProxyRules.Proxy?) {
         requestHeads = Endpoint.Operation.allCases.map { Self.head(deployment, $0, proxy) }

@@ -256,10 +256,10 @@ struct EventStream {
         while start < range.upperBound, let end = template.match(bytes, from: start, to: range.upperBound) {
             var position = start
             for place in names {
-                let model = template.matched(place)
-                out.append(bytes, position..<start + model.lowerBound)
+                let model = start + template.matched(place.lowerBound)
+                out.append(bytes, position..<model)
                 out.append(name.storage, name.readable)
-                position = start + model.upperBound
+                position = model + place.count
             }
             out.append(bytes, position..<end)
             events += 1

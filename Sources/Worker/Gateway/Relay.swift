@@ -64,7 +64,8 @@ extension Exchange {
     ) async -> Outcome {
         do throws(Answer.Failure) {
             if encodingFields.isEmpty {
-                try body.read(bytes, range, name: asked.name, asked.operation)
+                let template = deployment.flatMap { generation?.blocks[$0].answers }
+                try body.read(bytes, range, name: asked.name, asked.operation, like: template)
             } else {
                 body.pass(range)
             }

@@ -36,11 +36,17 @@ import Testing
         Case("an empty string filled", #"{"a":"","b":1}"#, [#"{"a":"x","b":1}"#, #"{"a":"","b":1}"#], alike: true),
         Case(
             "numbers", #"{"a":1,"b":[2,3]}"#, [#"{"a":12,"b":[2,3]}"#, #"{"a":0,"b":[-2.5e9,33]}"#], alike: true),
+        Case(
+            "white space that is the same", "{ \"a\" : \"b\",\n \"c\": 1 }\n",
+            ["{ \"a\" : \"c\",\n \"c\": 12 }\n"], alike: true),
+        Case("other white space", "{ \"a\": 1}", ["{\"a\": 1}", "{ \"a\":1}"], alike: false),
+        Case("keys, with white space behind them", "{\"model\" : \"m\"}", ["{\"model\" : \"n\"}"], alike: false),
         Case("keys", #"{"a":"b"}"#, [#"{"b":"b"}"#, #"{"ab":"b"}"#, #"{"a\u0062":"b"}"#, #"{"":"b"}"#], alike: false),
         Case("kinds", #"{"a":"b"}"#, [#"{"a":null}"#, #"{"a":1}"#, #"{"a":{}}"#, #"{"a":["b"]}"#], alike: false),
         Case("more and fewer members", #"{"a":"b"}"#, [#"{"a":"b","c":1}"#, "{}"], alike: false),
         Case(
             "fixed values", #"{"model":"b"}"#, [#"{"model":"c"}"#, #"{"model":""}"#, #"{"model":"bb"}"#], alike: false),
+        Case("values of keys with escapes", #"{"mod\u0065l":"b"}"#, [#"{"mod\u0065l":"c"}"#], alike: false),
         Case(
             "fixed values deeper down", #"{"x":[{"type":["b"]}]}"#, [#"{"x":[{"type":["c"]}]}"#], alike: false),
         Case(
@@ -81,8 +87,10 @@ import Testing
         for text in ["bcd", "", "b"] {
             let bytes = Array(#"..{"a":"\#(text)","model":"m","c":33,"d":null}"#.utf8)
             #expect(template.match(bytes, from: 2, to: bytes.count) == bytes.count)
-            let found = template.matched(place)
-            #expect(found == place.lowerBound + text.count - 1..<place.upperBound + text.count - 1)
+            #expect(template.matched(place.lowerBound) == place.lowerBound + text.count - 1)
+            #expect(template.matched(place.upperBound) == place.upperBound + text.count - 1)
+            #expect(template.matched(first.utf8.count) == bytes.count - 2)
+            #expect(template.matched(0) == 0)
         }
     }
 

@@ -37,6 +37,59 @@ import Testing
         #expect(try rewrite(text) == expected)
     }
 
+    /// What is known by the answer before it is what reading finds, the failures included.
+    @Test(arguments: 0..<20)
+    func whatIsAlikeIsAnsweredAsIfItWereRead(_ seed: UInt64) {
+        var random = FastRandom(seed: seed)
+        func any(_ choices: String...) -> String { choices.randomElement(using: &random) ?? "" }
+        let name = buffer(#""gpt-4""#)
+        let template = AnswerTemplate()
+        var known = Answer()
+        for _ in 0..<300 {
+            let blank = any("", "", "", " ", "\n")
+            let text =
+                any("{\"id\":", "{\"id\":", "[") + any("\"1\"", "\"22\"", "null") + ",\(blank)\"model\":"
+                + any("\"m\"", "\"m\"", "\"n\"", "1") + ",\"choices\":[{\"text\":"
+                + any("\"a\"", "\"bcd\\n\"", "\"é\"", "\"\u{1}\"", "\"") + "}],\"created\":" + any("1", "23", "01")
+                + any("", "", ",\"error\":null", ",\"error\":\"x\"", ",\"error\":{\"message\":\"y\"}")
+                + ",\"usage\":{\"total_tokens\":" + any("1", "200", "x") + any("}}", "}}", "}}\n", "}}}")
+            let bytes = Array("HEAD\(text)".utf8)
+            for operation in [Endpoint.Operation.chat, .response] {
+                var read = Answer()
+                func judge(_ answer: inout Answer, _ template: AnswerTemplate?) -> Answer.Failure? {
+                    do throws(Answer.Failure) {
+                        try answer.read(bytes, 4..<bytes.count, name: name, operation, like: template)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+                let expected = judge(&read, nil)
+                #expect(judge(&known, template) == expected, "\(text)")
+                guard expected == nil else { continue }
+                #expect(known.pieces == read.pieces && known.length == read.length, "\(text)")
+                #expect(known.tokens(bytes) == read.tokens(bytes), "\(text)")
+            }
+        }
+    }
+
+    /// Usual answers are known again, those that are too long or never alike are not kept.
+    @Test func whatIsAlikeIsFound() throws {
+        let template = AnswerTemplate()
+        var parts = AnswerTemplate.Parts()
+        let first = Array(#"{"id":"1","model":"m","usage":{"total_tokens":7}}"#.utf8)
+        let second = Array(#"{"id":"234","model":"m","usage":{"total_tokens":89}}"#.utf8)
+        #expect(!template.find(&parts, first, 0..<first.count))
+        template.learn(.init(names: [18..<21], usage: 30..<48), first, 0..<first.count)
+        #expect(template.find(&parts, second, 0..<second.count))
+        #expect(parts == .init(names: [20..<23], usage: 32..<51))
+        let long = [UInt8](repeating: 0x20, count: 5000)
+        template.learn(.init(), long, 0..<long.count)
+        #expect(!template.find(&parts, long, 0..<long.count))
+        for _ in 0..<5 { template.learn(.init(), first, 0..<first.count) }
+        #expect(!template.find(&parts, first, 0..<first.count))
+    }
+
     @Test func everyCutAnswerIsAFailure() {
         let text = #"{"id":"1","model":"m","choices":[{"a":[1,2]}]}"#
         for count in 0..<text.utf8.count {
