@@ -233,6 +233,8 @@ extension Command {
             }
         } else if options.model != nil || options.tags != nil || options.isStream {
             throw UsageError(message: "a --body has its own model, tags and stream", topic: .explain)
+        } else if options.body == "-", options.keyFile == "-" {
+            throw UsageError(message: "standard input can be read once", topic: .explain)
         }
         return .explain(options)
     }

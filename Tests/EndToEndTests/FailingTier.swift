@@ -14,6 +14,7 @@ struct FailingTier {
         var group: String
         var id: String
         var settings = ""
+        var model = "m"
 
         /// The first that the group `main` asks, and the one that stands in.
         static let first = Member(group: "main", id: "first", settings: "weight: 1")
@@ -43,7 +44,7 @@ struct FailingTier {
                   - model_name: \(member.group)
                     model_info: {id: \(member.id)}
                     litellm_params:
-                      {model: openai/m, api_key: sk-u, api_base: "\(base(member.id, port))"\(
+                      {model: "openai/\(member.model)", api_key: sk-u, api_base: "\(base(member.id, port))"\(
                     member.settings.isEmpty ? "" : ", \(member.settings)")}
 
                 """

@@ -107,6 +107,30 @@ import Testing
         #expect(answer.status == 200 && answer.deployment == "second" && answer.retries == 1)
     }
 
+    /// Neither an impatient client nor one that asks for a model that does not exist takes a tier from the others.
+    @Test func whatACallerBringsAboutIsNoFailureOfTheDeployment() throws {
+        let tier = try FailingTier(
+            [.first, .second, Member(group: "\"wild/*\"", id: "wild", model: "*")],
+            router: "num_retries: 0, allowed_fails: 0")
+        defer { tier.end() }
+        var slow = Behaviour()
+        slow.delay = 0.3
+        tier.upstream.script("first", slow)
+        let body = #"{"model":"main","messages":[],"timeout":0.05}"#
+        for _ in 0..<6 {
+            let answer = try PlainClient(port: tier.gateway.port).exchange(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \(PlainClient.key)\r\n"
+                    + "content-length: \(body.utf8.count)\r\n\r\n\(body)")
+            #expect(answer.status == 504 && answer.deployment == "first", "\(answer.body)")
+        }
+        #expect(try tier.ask().deployment == "first")
+        tier.upstream.script("wild", .error(404, "no such model", type: "invalid_request_error"))
+        #expect(try tier.ask("wild/none").status == 404)
+        tier.upstream.script("wild", presets: ["ok"])
+        #expect(try tier.ask("wild/some").status == 200)
+        #expect(tier.gateway.events("cooldown").isEmpty)
+    }
+
     // MARK: Streams
 
     /// Held back until there is content: silence, a role alone, an end before the first token.

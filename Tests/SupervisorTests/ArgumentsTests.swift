@@ -77,6 +77,7 @@ import Worker
         ("explain -c a", "explain needs --model NAME or --body FILE"), ("explain -c a b", "unexpected argument b"),
         ("explain -c a --body b --model c", "a --body has its own model, tags and stream"),
         ("explain -c a --body b --tags c", "a --body has its own model, tags and stream"),
+        ("explain -c a --body - --key-file -", "standard input can be read once"),
         ("explain -c a --modle c", "unknown option --modle"), ("serv", "unknown command serv"),
         ("--config a", "a command comes first"),
         ("serve", "serve needs --config FILE"), ("serve --config", "--config needs a value"),

@@ -209,15 +209,15 @@ extension ConfigurationDecoder {
     private mutating func decodeNumbers(
         _ members: [String: YAMLNode], _ path: String, into deployment: inout Deployment
     ) {
-        func number(_ key: String, _ reader: inout ConfigurationReader) -> Double? {
-            members[key].flatMap { reader.number($0, "\(path).\(key)") }
+        func number(_ key: String, _ reader: inout ConfigurationReader, atLeast minimum: Double = 0) -> Double? {
+            members[key].flatMap { reader.number($0, "\(path).\(key)", atLeast: minimum) }
         }
         deployment.weight = number("weight", &reader)
         deployment.rpm = number("rpm", &reader)
         deployment.tpm = number("tpm", &reader)
-        deployment.timeout = number("timeout", &reader)
-        deployment.streamTimeout = number("stream_timeout", &reader)
-        deployment.streamIdleTimeout = number("stream_idle_timeout", &reader)
+        deployment.timeout = number("timeout", &reader, atLeast: 0.001)
+        deployment.streamTimeout = number("stream_timeout", &reader, atLeast: 0.001)
+        deployment.streamIdleTimeout = number("stream_idle_timeout", &reader, atLeast: 0.001)
         deployment.cooldownTime = number("cooldown_time", &reader)
         deployment.inputCost = number("input_cost_per_token", &reader) ?? deployment.inputCost
         deployment.outputCost = number("output_cost_per_token", &reader) ?? deployment.outputCost

@@ -21,7 +21,8 @@ extension ConfigurationDecoder {
     mutating func decodeLiteLLM(_ node: YAMLNode) {
         guard let members = reader.section(node, "litellm_settings", KnownKeys.litellm) else { return }
         if let value = members["request_timeout"] {
-            configuration.router.timeout = reader.number(value, "litellm_settings.request_timeout")
+            configuration.router.timeout = reader.number(
+                value, "litellm_settings.request_timeout", atLeast: 0.001)
         }
         if let value = members["num_retries"] {
             let path = "litellm_settings.num_retries"
@@ -56,8 +57,8 @@ extension ConfigurationDecoder {
         func bool(_ key: String, _ reader: inout ConfigurationReader) -> Bool? {
             members[key].flatMap { reader.bool($0, path(key)) }
         }
-        func number(_ key: String, _ reader: inout ConfigurationReader) -> Double? {
-            members[key].flatMap { reader.number($0, path(key)) }
+        func seconds(_ key: String, _ reader: inout ConfigurationReader) -> Double? {
+            members[key].flatMap { reader.number($0, path(key), atLeast: 0.001) }
         }
         if let value = bool("enable_tag_filtering", &reader) { configuration.router.enableTagFiltering = value }
         if let value = bool("tag_filtering_match_any", &reader) { configuration.router.matchAny = value }
@@ -71,9 +72,9 @@ extension ConfigurationDecoder {
                 reader.fail(node.position, path("tag_semantics"), "expected litellm or strict, found \(text)")
             }
         }
-        if let value = number("timeout", &reader) { configuration.router.timeout = value }
-        if let value = number("stream_timeout", &reader) { configuration.router.streamTimeout = value }
-        if let value = number("stream_idle_timeout", &reader) { configuration.router.streamIdleTimeout = value }
+        if let value = seconds("timeout", &reader) { configuration.router.timeout = value }
+        if let value = seconds("stream_timeout", &reader) { configuration.router.streamTimeout = value }
+        if let value = seconds("stream_idle_timeout", &reader) { configuration.router.streamIdleTimeout = value }
         if let node = members["routing_strategy"] { decodeStrategy(node, path("routing_strategy")) }
         if let node = members["routing_strategy_args"] { decodeStrategyArguments(node, path("routing_strategy_args")) }
         decodeFailureHandling(members, "router_settings")

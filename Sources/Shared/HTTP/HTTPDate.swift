@@ -1,4 +1,4 @@
-/// IMF-fixdate of RFC 9110 §5.6.7. Pure.
+/// Dates of RFC 9110 §5.6.7. Pure.
 package enum HTTPDate {
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -12,14 +12,35 @@ package enum HTTPDate {
             + "\(two(Int(time / 3600))):\(two(Int(time / 60 % 60))):\(two(Int(time % 60))) GMT"
     }
 
-    /// Seconds since 1970-01-01 of an IMF-fixdate; nil for anything else, the obsolete forms included.
-    package static func parse(_ text: String) -> Int64? {
+    /// Seconds since 1970-01-01 of a date in any of the three forms that a recipient has to accept; nil for anything
+    /// else. `now` says which century two digits of a year mean: never one more than 50 years ahead.
+    package static func parse(_ text: String, now: Int64) -> Int64? {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 6, parts[5] == "GMT", parts[0].count == 4, parts[0].last == ",",
-            let date = number(parts[1], digits: 2), let month = months.firstIndex(where: { $0 == parts[2] }),
-            let year = number(parts[3], digits: 4), year >= 1970
-        else { return nil }
-        let time = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { number($0, digits: 2) ?? -1 }
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        if parts.count == 6, parts[5] == "GMT", parts[0].count == 4, parts[0].last == "," {
+            return seconds(number(parts[1], digits: 2), parts[2], number(parts[3], digits: 4), parts[4])
+        }
+        // Sunday, 06-Nov-94 08:49:37 GMT
+        if parts.count == 4, parts[3] == "GMT", parts[0].last == "," {
+            let date = parts[1].split(separator: "-", omittingEmptySubsequences: false)
+            guard date.count == 3, let short = number(date[2], digits: 2) else { return nil }
+            let (thisYear, _, _) = civil(fromDays: now / 86400)
+            var year = thisYear / 100 * 100 + short
+            if year > thisYear + 50 { year -= 100 }
+            return seconds(number(date[0], digits: 2), date[1], year, parts[2])
+        }
+        // Sun Nov  6 08:49:37 1994
+        let words = text.split(separator: " ")
+        guard words.count == 5, words[0].count == 3, parts.count == (words[2].count == 1 ? 6 : 5) else { return nil }
+        return seconds(
+            number(words[2], digits: words[2].count == 1 ? 1 : 2), words[1], number(words[4], digits: 4), words[3])
+    }
+
+    private static func seconds(_ date: Int?, _ month: Substring, _ year: Int?, _ time: Substring) -> Int64? {
+        guard let date, let year, year >= 1970, let month = months.firstIndex(where: { $0 == month }) else {
+            return nil
+        }
+        let time = time.split(separator: ":", omittingEmptySubsequences: false).map { number($0, digits: 2) ?? -1 }
         guard time.count == 3, (0..<24).contains(time[0]), (0..<60).contains(time[1]), (0...60).contains(time[2]) else {
             return nil
         }

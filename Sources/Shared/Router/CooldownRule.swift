@@ -8,6 +8,8 @@ package struct CooldownRule: Sendable, Equatable {
     package let ownTime: Double?
     /// Whether the group has no other deployment.
     package let isAlone: Bool
+    /// Whether callers choose what the upstream is asked for, by a wildcard: that there is no such model is then theirs.
+    package let servesAnyModel: Bool
 
     /// What happened at a deployment in the current minute, the latest failure included.
     package struct Minute: Equatable, Sendable {
@@ -20,10 +22,11 @@ package struct CooldownRule: Sendable, Equatable {
         }
     }
 
-    package init(_ settings: CooldownSettings, ownTime: Double?, isAlone: Bool) {
+    package init(_ settings: CooldownSettings, ownTime: Double?, isAlone: Bool, servesAnyModel: Bool = false) {
         self.settings = settings
         self.ownTime = ownTime
         self.isAlone = isAlone
+        self.servesAnyModel = servesAnyModel
     }
 
     /// Whether failures are counted over the cooldown time, by number, instead of by minute, by share.
@@ -36,8 +39,9 @@ package struct CooldownRule: Sendable, Equatable {
     package var probeTime: TimeSpan { .seconds(max(1, ownTime ?? settings.time)) }
 
     /// Whether a failure says something about the deployment rather than about the request.
-    package static func counts(_ failure: AttemptFailure) -> Bool {
+    package func counts(_ failure: AttemptFailure) -> Bool {
         switch failure {
+        case .status(404): !servesAnyModel
         case .noAnswer, .timeout: true
         case .contextWindow, .contentPolicy: false
         case .status(let status): [401, 402, 404, 408, 429].contains(status) || !(400..<500).contains(status)
@@ -51,7 +55,7 @@ package struct CooldownRule: Sendable, Equatable {
     package func cooldown(
         after failure: AttemptFailure, minute: Minute, inWindow: Int, isProbe: Bool, retryAfter: TimeSpan?
     ) -> TimeSpan? {
-        guard !settings.isDisabled, Self.counts(failure) else { return nil }
+        guard !settings.isDisabled, counts(failure) else { return nil }
         guard isProbe || isDue(failure, minute, inWindow) else { return nil }
         let time: TimeSpan
         if let ownTime {

@@ -15,9 +15,10 @@ extension TagFilter {
         var allowed: [Int32] = []
         let reason = select(table, resolution, tags, userAgent: userAgent, into: &allowed)
         let group = table.groups[resolution.group]
+        let kept = Set(allowed)
         let verdicts = group.members.map { index in
             let candidate = table.candidates[Int(index)]
-            let isAllowed = allowed.contains(index)
+            let isAllowed = kept.contains(index)
             let words =
                 if resolution.only >= 0, index != resolution.only {
                     "another deployment was asked for by its id"

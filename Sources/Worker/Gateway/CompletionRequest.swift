@@ -113,9 +113,9 @@ struct CompletionRequest {
         case .tags: tags = member
         case .metadata: metadata = member
         case .litellmMetadata: litellmMetadata = member
-        case .numRetries: numRetries = Self.number(member, bytes).map { Int($0.rounded(.down)) }
-        case .timeout: timeout = Self.number(member, bytes)
-        case .streamTimeout: streamTimeout = Self.number(member, bytes)
+        case .numRetries: numRetries = Self.number(member, bytes, Self.seconds).map { Int($0.rounded(.down)) }
+        case .timeout: timeout = Self.number(member, bytes, Self.limit)
+        case .streamTimeout: streamTimeout = Self.number(member, bytes, Self.limit)
         case .fallbacks: generalFallbacks = member
         case .contextWindowFallbacks: contextWindowFallbacks = member
         case .contentPolicyFallbacks: contentPolicyFallbacks = member
@@ -140,11 +140,18 @@ struct CompletionRequest {
         if operation == .chat, content.kind != .array { throw .wrongParameter("messages", expected: "a list") }
     }
 
-    /// A positive number of a sensible size; anything else is as if it were not there.
-    private static func number(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Double? {
+    /// A number of a sensible size, as `read` says; anything else is as if it were not there.
+    private static func number(
+        _ member: JSONScanner.Member, _ bytes: [UInt8], _ read: ([UInt8], Range<Int>) -> Double?
+    ) -> Double? {
         guard member.kind == .number || member.kind == .string else { return nil }
         let range = member.kind == .string ? member.value.lowerBound + 1..<member.value.upperBound - 1 : member.value
-        return seconds(bytes, range)
+        return read(bytes, range)
+    }
+
+    /// How long an attempt may take, in seconds. None at all is no limit that anybody means.
+    static func limit(_ bytes: [UInt8], _ range: Range<Int>) -> Double? {
+        seconds(bytes, range).flatMap { $0 > 0 ? $0 : nil }
     }
 
     /// A number as a body or a field gives it; nil unless it lies between 0 and 1,000,000.

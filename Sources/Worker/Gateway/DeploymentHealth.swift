@@ -37,7 +37,8 @@ package final class DeploymentHealth: DeploymentStates {
         }
         rules = configuration.deployments.map { deployment in
             CooldownRule(
-                router.cooldown, ownTime: deployment.cooldownTime, isAlone: groups[deployment.modelName] == 1)
+                router.cooldown, ownTime: deployment.cooldownTime, isAlone: groups[deployment.modelName] == 1,
+                servesAnyModel: deployment.upstreamModel.contains("*"))
         }
         latencyLifetime = .seconds(router.latencyLifetime)
         ignoresCooldowns = router.cooldown.isDisabled
@@ -122,13 +123,13 @@ package final class DeploymentHealth: DeploymentStates {
     ) -> TimeSpan? {
         let slot = entries[index].slot
         guard let board, slot >= 0 else { return nil }
-        guard CooldownRule.counts(failure) else {
+        let rule = rules[index]
+        guard rule.counts(failure) else {
             // It refused the request, not the service: it is there.
             if let until = admission.probeUntil { board.endProbe(slot, until: until, succeeded: true) }
             board.count(slot, failed: false, at: now)
             return nil
         }
-        let rule = rules[index]
         let minute = board.count(slot, failed: true, at: now)
         let inWindow = rule.countsWindow ? board.countInWindow(slot, rule.window, at: now) : 0
         guard
@@ -143,7 +144,7 @@ package final class DeploymentHealth: DeploymentStates {
         return board.cool(slot, until: now + time, insteadOf: admission.probeUntil) ? time : nil
     }
 
-    /// The client has left: nobody's failure. Another request may be the probe.
+    /// The client has left, or its patience is over: nobody's failure. Another request may be the probe.
     func abandoned(_ index: Int, _ admission: Admission) {
         guard let board, entries[index].slot >= 0, let until = admission.probeUntil else { return }
         board.endProbe(entries[index].slot, until: until, succeeded: false)

@@ -20,6 +20,7 @@ extension Exchange {
     ) async -> Outcome {
         let limits = generation.limits[index]
         attemptBegun = EventLoop.shared.now
+        patience = nil
         if limits.isMock { return await answerMock(client, generation.table.deployments[index].mockResponse ?? "") }
         let bytes = client.input.storage
         outbound.write(generation.blocks[index], asked.operation, asked.request, bytes, capture: capture)
@@ -28,6 +29,8 @@ extension Exchange {
         upstreamBegun = now
         defer { noteUpstreamIsDone() }
         let deadline = min(now + limit, last)
+        let given = limits.limit(isStream: asked.request.isStream, timeout: nil, streamTimeout: nil)
+        if (deadline - now).nanoseconds < given.nanoseconds / 2 { patience = deadline }
         let pool = generation.pools[index]
         var connection: UpstreamConnection?
         do throws(UpstreamFailure) {
@@ -164,8 +167,11 @@ extension Exchange {
     private static func retryAfter(_ head: MessageHead, _ bytes: [UInt8]) -> TimeSpan? {
         guard let value = head.first(.retryAfter) else { return nil }
         if let seconds = CompletionRequest.seconds(bytes, value) { return .seconds(seconds) }
-        guard let date = HTTPDate.parse(String(decoding: bytes[value], as: UTF8.self)) else { return nil }
-        let milliseconds = date * 1000 - Clock.unixMilliseconds()
+        let now = Clock.unixMilliseconds()
+        guard let date = HTTPDate.parse(String(decoding: bytes[value], as: UTF8.self), now: now / 1000) else {
+            return nil
+        }
+        let milliseconds = date * 1000 - now
         return milliseconds > 0 ? .milliseconds(Int(milliseconds)) : nil
     }
 
@@ -174,11 +180,11 @@ extension Exchange {
     private func timeLimit(_ client: ClientConnection, _ limits: AttemptLimits) -> TimeSpan {
         let (head, bytes) = (client.head, client.input.storage)
         let timeout =
-            asked.request.timeout ?? head.first(.litellmTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+            asked.request.timeout ?? head.first(.litellmTimeout).flatMap { CompletionRequest.limit(bytes, $0) }
         guard asked.request.isStream else { return limits.limit(isStream: false, timeout: timeout, streamTimeout: nil) }
         let streamTimeout =
             asked.request.streamTimeout
-            ?? head.first(.litellmStreamTimeout).flatMap { CompletionRequest.seconds(bytes, $0) }
+            ?? head.first(.litellmStreamTimeout).flatMap { CompletionRequest.limit(bytes, $0) }
         return limits.limit(isStream: true, timeout: timeout, streamTimeout: streamTimeout)
     }
 
@@ -199,6 +205,10 @@ extension Exchange {
 
     /// The attempt has failed, which may be the beginning of a cooldown.
     func noteFailure(_ index: Int, _ admission: Admission, _ failure: AttemptFailure, at now: Instant) {
+        if failure == .timeout, let patience, now >= patience {
+            generation?.health.abandoned(index, admission)
+            return
+        }
         guard let generation,
             let time = generation.health.failed(index, admission, failure, retryAfter: retryAfter, at: now)
         else { return }

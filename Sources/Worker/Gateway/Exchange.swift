@@ -44,6 +44,9 @@ internal import Shared
     var retryAfter: TimeSpan?
     var begun = Instant(nanoseconds: 0)
     var attemptBegun = Instant(nanoseconds: 0)
+    /// When the request's own limit ends the attempt, before the deployment has had half of the time that it is given: a
+    /// timeout then is not the deployment's failure.
+    var patience: Instant?
     /// Since when an upstream has the word.
     var upstreamBegun: Instant?
     /// Time in which an upstream had the word.

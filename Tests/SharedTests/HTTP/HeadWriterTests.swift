@@ -67,7 +67,7 @@ import Testing
         ] as [(Int64, String)])
     func formatsDates(_ seconds: Int64, _ text: String) {
         #expect(HTTPDate.format(seconds) == text)
-        #expect(HTTPDate.parse(text) == seconds)
+        #expect(HTTPDate.parse(text, now: 0) == seconds)
     }
 
     @Test(arguments: [
@@ -76,19 +76,36 @@ import Testing
         "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:00 GMT", "Sun, 06 Nov 1994 08:49:61 GMT",
         "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 08:49:37:00 GMT", "Sun, 06 Nov 1969 08:49:37 GMT",
         "Sun, 06 Nov 10000 08:49:37 GMT", "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
-        "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06  Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-1994 08:49:37 GMT", "Sunday, 6-Nov-94 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37",
+        "Sun Nov 6 08:49:37 94",
+        "Sunday, 31-Feb-26 08:49:37 GMT", "Sunday 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 GMT",
+        "Sun Nov 06 08:49 1994",
+        "Sun  Nov 6 08:49:37  1994", "Sun Nov  06 08:49:37 1994",
+        "Sun, 06  Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 -1:49:37 GMT", "Sun, 06 Nov 1994 ::  GMT",
         "Tue, 31 Feb 2026 08:49:37 GMT", "Tue, 30 Feb 2024 08:49:37 GMT", "Thu, 29 Feb 2100 08:49:37 GMT",
         "Thu, 31 Apr 2026 08:49:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov +994 08:49:37 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT",
     ])
     func whatIsNoDateIsNotRead(_ text: String) {
-        #expect(HTTPDate.parse(text) == nil)
+        #expect(HTTPDate.parse(text, now: 1_795_592_222) == nil)
+    }
+
+    /// The forms of RFC 850 and of asctime, which nobody should send.
+    @Test(
+        arguments: [
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777), ("Sun Nov  6 08:49:37 1994", 784_111_777),
+            ("Sun Nov 16 08:49:37 1994", 784_975_777), ("Wednesday, 25-Nov-26 07:37:02 GMT", 1_795_592_222),
+            // 50 years ahead of 2026, and one more.
+            ("Tuesday, 01-Dec-76 00:00:00 GMT", 3_374_006_400), ("Thursday, 01-Dec-77 00:00:00 GMT", 249_782_400),
+        ] as [(String, Int64)])
+    func obsoleteFormsAreRead(_ text: String, _ seconds: Int64) {
+        #expect(HTTPDate.parse(text, now: 1_795_592_222) == seconds)
     }
 
     @Test func everyDateIsReadAsItWasWritten() {
         for seconds in stride(from: 0 as Int64, to: 12_622_780_800, by: 86_400 * 3 + 7919) {
-            #expect(HTTPDate.parse(HTTPDate.format(seconds)) == seconds)
+            #expect(HTTPDate.parse(HTTPDate.format(seconds), now: 0) == seconds)
         }
     }
 

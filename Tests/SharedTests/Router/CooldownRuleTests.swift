@@ -112,7 +112,10 @@ import Testing
         (400, false), (403, false), (409, false), (422, false), (499, false),
     ])
     func statusesThatCount(_ status: Int, _ counts: Bool) {
-        #expect(CooldownRule.counts(.status(status)) == counts)
+        let rule = CooldownRule(CooldownSettings(), ownTime: nil, isAlone: false)
+        #expect(rule.counts(.status(status)) == counts)
+        let wildcard = CooldownRule(CooldownSettings(), ownTime: nil, isAlone: false, servesAnyModel: true)
+        #expect(wildcard.counts(.status(status)) == (counts && status != 404))
     }
 
     @Test func aProbeHasASecondAtLeast() {

@@ -136,6 +136,9 @@ import Testing
         #expect(request.numRetries == 3)
         #expect(request.timeout == 1.5)
         #expect(request.streamTimeout == nil)
+        // No time at all is no limit that anybody means.
+        let (none, _) = try read(#"{"messages":[],"num_retries":0,"timeout":0,"stream_timeout":"0.0"}"#)
+        #expect(none.numRetries == 0 && none.timeout == nil && none.streamTimeout == nil)
     }
 
     private func tags(_ text: String, header: String? = nil) throws -> String {
