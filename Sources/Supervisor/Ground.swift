@@ -5,8 +5,8 @@ internal import Shared
 struct Ground {
     typealias StartFailure = Supervisor.StartFailure
 
+    let listenRule: ListenRule
     let listeners: ListenerSet
-    let isLoopback: Bool
     let runDirectory: RunDirectory
     let control: ControlServer
     let scoreboard: Scoreboard
@@ -32,15 +32,11 @@ struct Ground {
         startedAt = Clock.now()
         executable = ChildProcess.ownPath
         let inherited = try Self.inherited(environment)
-        // Whoever opened sockets for us, and said nothing else, has said where to listen.
-        let activated = inherited.filter { $0.storedAs == nil }
-        let addresses =
-            activated.isEmpty || options.isPortGiven || !options.hosts.isEmpty
-            ? try Self.addresses(options) : [activated.map(\.address)]
-        isLoopback = addresses.joined().allSatisfy(\.isLoopback)
+        listenRule = try ListenRule(options, activated: inherited.filter { $0.storedAs == nil }.map(\.address))
         // A port that the kernel picks cannot be anybody else's.
         let directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
-        loaded = try Self.load(source, isLoopback: isLoopback, log)
+        loaded = try Self.load(source, listenRule, log)
+        let addresses = listenRule.addresses(loaded.configuration)
         do throws(ListenerSet.BindError) {
             listeners = try ListenerSet(binding: addresses, inherited: inherited)
         } catch {
@@ -64,9 +60,10 @@ struct Ground {
     /// as long as this image can read it.
     ///
     /// `isReturn`: a newer image has given up, and this is the older one.
-    init(adopting handover: Handover, isReturn: Bool, _ source: ConfigurationSource, _ log: SupervisorLog)
-        throws(StartFailure)
-    {
+    init(
+        adopting handover: Handover, isReturn: Bool, _ options: ServeOptions, _ source: ConfigurationSource,
+        _ log: SupervisorLog
+    ) throws(StartFailure) {
         startedAt = handover.startedAt
         executable = isReturn ? handover.path : ChildProcess.ownPath
         let board = DescriptorBox(FileDescriptor(owning: handover.scoreboard))
@@ -90,13 +87,16 @@ struct Ground {
         } catch {
             throw StartFailure(ExitCode.system, error.description)
         }
-        isLoopback = listeners.isLoopback
+        // What the manager opened has been used, or the first image would not have started.
+        listenRule = try ListenRule(
+            options,
+            activated: listeners.listeners.filter { $0.origin == .systemd && $0.storedAs == nil }.map(\.address))
         if let configuration = try? Configuration(encoded: handover.configuration) {
             loaded = LoadedConfiguration(
                 configuration: configuration, encoded: handover.configuration,
                 slots: DeploymentSlots(adopting: configuration))
         } else {
-            loaded = try Self.load(source, isLoopback: isLoopback, log)
+            loaded = try Self.load(source, listenRule, log)
         }
         scoreboard.usedDeployments = max(scoreboard.usedDeployments, loaded.slots.used)
     }
@@ -109,18 +109,6 @@ struct Ground {
         } catch {
             throw StartFailure(ExitCode.unavailable, error.message)
         }
-    }
-
-    private static func addresses(_ options: ServeOptions) throws(StartFailure) -> [[SocketAddress]] {
-        var addresses: [[SocketAddress]] = []
-        for host in options.hosts.isEmpty ? ["127.0.0.1"] : options.hosts {
-            guard let found = ListenerSet.addresses(of: host, port: options.port) else {
-                throw StartFailure(
-                    ExitCode.usage, "--host \(host) is no address; give an IPv4 or IPv6 address, localhost or *")
-            }
-            addresses.append(found)
-        }
-        return addresses
     }
 
     private static func takeDirectory(
@@ -142,13 +130,14 @@ struct Ground {
     }
 
     private static func load(
-        _ source: ConfigurationSource, isLoopback: Bool, _ log: SupervisorLog
+        _ source: ConfigurationSource, _ listenRule: ListenRule, _ log: SupervisorLog
     ) throws(StartFailure) -> LoadedConfiguration {
         let loaded = source.load()
         log.problems(loaded.decoded.problems)
         var slots = DeploymentSlots()
         let (verdict, warnings) = ConfigurationVerdict.judge(
-            loaded, .start, isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots)
+            loaded, .start, isStrict: source.isStrict, isLoopback: listenRule.isLoopback(loaded.decoded.configuration),
+            slots: &slots)
         log.problems(warnings)
         switch verdict {
         case .candidate(let configuration, let encoded):

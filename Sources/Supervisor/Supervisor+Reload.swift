@@ -45,7 +45,8 @@ extension Supervisor {
     ) -> (verdict: ConfigurationVerdict, warnings: [Problem]) {
         let occasion = isForced ? ConfigurationVerdict.Occasion.reload([]) : .reload(encoded)
         let (verdict, warnings) = ConfigurationVerdict.judge(
-            loaded, occasion, isStrict: source.isStrict, isLoopback: isLoopback, slots: &slots, reused: reused)
+            loaded, occasion, isStrict: source.isStrict,
+            isLoopback: listenRule.isLoopback(loaded.decoded.configuration), slots: &slots, reused: reused)
         if !isForced, let condemned, case .candidate(let candidate, _) = verdict,
             candidate.placeless.encoded() == condemned
         {
@@ -56,14 +57,23 @@ extension Supervisor {
     }
 
     private func offer(_ configuration: Configuration, _ encoded: [UInt8]) {
+        let next: ListenerSet
+        do throws(ListenerSet.BindError) {
+            next =
+                try listenRule.changedAddresses(configuration).map { (addresses) throws(ListenerSet.BindError) in
+                    try listeners.changed(to: addresses)
+                } ?? listeners
+        } catch {
+            return finishReload(.failed(["tagway.listen: \(error.message)"]))
+        }
         do throws(SystemError) {
             lastGeneration += 1
-            files[lastGeneration] = try SealedBytes.make(named: "generation-\(lastGeneration)", encoded)
-            reloads.offered(configuration, encoded: encoded)
-            handle(.reload(generation: lastGeneration))
+            published[lastGeneration] = try PublishedGeneration(lastGeneration, encoded, next)
         } catch {
-            finishReload(.failed([error.description]))
+            return finishReload(.failed([error.description]))
         }
+        reloads.offered(configuration, encoded: encoded)
+        handle(.reload(generation: lastGeneration))
     }
 
     func reloaded(_ outcome: Fleet.ReloadOutcome) {
@@ -84,6 +94,8 @@ extension Supervisor {
         encoded = offer.encoded
         slots.release(except: configuration)
         applyTiming()
+        if let next = published[fleet.generation]?.listeners { listen(next) }
+        if listenRule.overrules(configuration) { log.listenIsOverruled() }
         finishReload(isRollback ? .rolledBack(difference, outcome) : .done(difference, outcome))
         adjustWatch()
         if options.workers == nil {
@@ -98,7 +110,7 @@ extension Supervisor {
     }
 
     func finishReload(_ result: ReloadResult) {
-        files = files.filter { $0.key == fleet.generation }
+        published = published.filter { $0.key == fleet.generation }
         guard let finished = reloads.finish(result, generation: fleet.generation) else { return }
         log.reloaded(finished)
         metrics.count(result, atSeconds: Int(Clock.unixMilliseconds() / 1000))

@@ -27,6 +27,7 @@ extension Supervisor {
 
     private func tick(_ now: Instant) {
         ticks &+= 1
+        closeLeftListeners(now)
         watchLoops(now)
         recycle(now)
         if ticks % 4 == 0 { publishMetrics() }

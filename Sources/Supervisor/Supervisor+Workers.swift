@@ -84,7 +84,7 @@ extension Supervisor {
         do throws(SystemError) {
             let process = try WorkerProcess.start(
                 id: id, slot: slot, incarnation: incarnation, block: block,
-                listeners: listeners.listeners.map(\.socket), scoreboard: scoreboard.memory.descriptor,
+                listeners: listeners.listeners, scoreboard: scoreboard.memory.descriptor,
                 environment: WorkerProcess.environment(from: environment), now: Clock.now())
             processes[id] = process
             log.spawned(process, generation: fleet.generation)
@@ -121,11 +121,16 @@ extension Supervisor {
         case .spawn(let id, let slot, let incarnation): spawn(id, slot: slot, incarnation: incarnation)
         case .send(let id, let message):
             var file: DescriptorBox?
-            if case .prepare(let number) = message { file = files[number] }
-            guard let process = processes[id], !process.channel.send(message, configuration: file) else { return }
+            guard let process = processes[id] else { return }
+            switch message {
+            case .prepare(let number): file = published[number]?.configuration
+            case .commit(let number): tellListeners(of: number, process)
+            default: break
+            }
+            guard !process.channel.send(message, with: file) else { return }
             handle(.broke(id, "does not take orders"))
         case .kill(let id, let signal): processes[id]?.child.send(signal)
-        case .closeListeners: listeners.close()
+        case .closeListeners: closeListeners()
         case .tell(let news): tell(news)
         case .exit(let code): exitCode = code
         }

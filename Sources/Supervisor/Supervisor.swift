@@ -1,5 +1,21 @@
 internal import Shared
 
+/// What a worker is told of one generation.
+struct PublishedGeneration {
+    /// Sealed memory.
+    let configuration: DescriptorBox
+    let listeners: ListenerSet
+
+    init(_ number: UInt64, _ encoded: [UInt8], _ listeners: ListenerSet) throws(SystemError) {
+        self.init(try SealedBytes.make(named: "generation-\(number)", encoded), listeners)
+    }
+
+    init(_ configuration: DescriptorBox, _ listeners: ListenerSet) {
+        self.configuration = configuration
+        self.listeners = listeners
+    }
+}
+
 /// The supervisor: one thread, one epoll loop, no request ever passes through it.
 ///
 /// Signals, messages of workers, their deaths and deadlines go into `Fleet`; its actions are performed here. The
@@ -17,7 +33,7 @@ final class Supervisor {
     /// Whether workers of an earlier image, if there are any, write to it.
     let sharesScoreboard: Bool
     var readiness: ReadyDescriptor?
-    let isLoopback: Bool
+    let listenRule: ListenRule
     let startedAt: Instant
     /// The executable that an upgrade takes unless told otherwise.
     let executable: String
@@ -26,8 +42,10 @@ final class Supervisor {
     var fleet = Fleet(seed: SystemRandom.seed())
     var processes: [Int: WorkerProcess] = [:]
     var freeBlocks: [Int] = Array((0..<Scoreboard.mostWorkers).reversed())
-    /// Each generation that a worker may still be told of, encoded.
-    var files: [UInt64: DescriptorBox] = [:]
+    /// Each generation that a worker may still be told of.
+    var published: [UInt64: PublishedGeneration] = [:]
+    /// Sockets that no worker listens on any more, and when they are closed.
+    var leftListeners: [(listener: ListenerSet.Listener, closeAt: Instant)] = []
     var configuration: Configuration
     var encoded: [UInt8]
     var slots: DeploymentSlots
@@ -136,12 +154,12 @@ final class Supervisor {
         let ground =
             if let inheritance {
                 try Ground(
-                    adopting: inheritance.handover, isReturn: inheritance.reason != nil, source, log)
+                    adopting: inheritance.handover, isReturn: inheritance.reason != nil, options, source, log)
             } else {
                 try Ground(options, environment, source, log)
             }
         listeners = ground.listeners
-        isLoopback = ground.isLoopback
+        listenRule = ground.listenRule
         runDirectory = ground.runDirectory
         control = ground.control
         scoreboard = ground.scoreboard
@@ -156,7 +174,7 @@ final class Supervisor {
         let generation = inheritance?.handover.generation ?? 1
         do throws(SystemError) {
             try epoll.add(control.number, .readable, token: Token.control)
-            files[generation] = try SealedBytes.make(named: "generation-\(generation)", encoded)
+            published[generation] = try PublishedGeneration(generation, encoded, listeners)
         } catch {
             throw StartFailure(ExitCode.system, error.description)
         }
@@ -177,6 +195,7 @@ final class Supervisor {
             config: source.path, hash: configuration.fingerprint, workers: wantedWorkers,
             listeners: listeners.listeners.map { "\($0.address)" })
         log.listening(listeners, smallerBacklog: ListenerSet.smallerBacklog(), isInherited: inheritance != nil)
+        if listenRule.overrules(configuration) { log.listenIsOverruled() }
         listeners.store(in: manager)
         log.tail.send = { [control] in control.push($0, $1) }
         if manager.watchdogInterval != nil { nextSignOfLife = startedAt }

@@ -36,13 +36,7 @@ final class SupervisorLog {
     }
 
     func listening(_ set: ListenerSet, smallerBacklog: Int?, isInherited: Bool) {
-        for listener in set.listeners {
-            log.event(.info, "listening") { fields in
-                fields.member("address", "\(listener.address)")
-                fields.member("origin", isInherited ? "inherited" : listener.origin.rawValue)
-                fields.member("backlog", smallerBacklog ?? Int(ListenerSet.backlog))
-            }
-        }
+        listening(set.listeners, smallerBacklog: smallerBacklog, isInherited: isInherited)
         for address in set.skipped {
             log.event(.warn, "not-listening") { fields in
                 fields.member("address", address)
@@ -53,6 +47,28 @@ final class SupervisorLog {
             log.event(.warn, "backlog-low") { fields in
                 fields.member("somaxconn", smallerBacklog)
                 fields.member("wanted", Int(ListenerSet.backlog))
+            }
+        }
+    }
+
+    /// One whose address is not wanted any more.
+    func listenerClosed(_ listener: ListenerSet.Listener) {
+        log.event(.info, "listener-closed") { $0.member("address", "\(listener.address)") }
+    }
+
+    func listenIsOverruled() {
+        log.event(.warn, "setting-overruled") { fields in
+            fields.member("key", "tagway.listen")
+            fields.member("reason", "--host or --port says where to listen")
+        }
+    }
+
+    func listening(_ listeners: [ListenerSet.Listener], smallerBacklog: Int?, isInherited: Bool = false) {
+        for listener in listeners {
+            log.event(.info, "listening") { fields in
+                fields.member("address", "\(listener.address)")
+                fields.member("origin", isInherited ? "inherited" : listener.origin.rawValue)
+                fields.member("backlog", smallerBacklog ?? Int(ListenerSet.backlog))
             }
         }
     }

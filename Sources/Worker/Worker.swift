@@ -17,7 +17,7 @@ internal import Shared
     private let gateway = Gateway()
     private let server: HTTPServer
     private let accessLog = LineSink()
-    private var listeners: [Listener] = []
+    private var listeners: [String: Listener] = [:]
     private var prepared: Generation?
     private var isReady = false
     private var isDraining = false
@@ -70,7 +70,7 @@ internal import Shared
     private func obey() async {
         while true {
             switch channel.receive() {
-            case .message(let message, let configuration): await obey(message, configuration)
+            case .message(let message, let descriptor): await obey(message, descriptor)
             case .wouldBlock:
                 channelReadiness.isReadable = false
                 _ = await channelReadiness.waitReadable(until: .never)
@@ -81,14 +81,19 @@ internal import Shared
         }
     }
 
-    private func obey(_ message: ControlMessage, _ configuration: DescriptorBox?) async {
+    private func obey(_ message: ControlMessage, _ descriptor: DescriptorBox?) async {
         switch message {
-        case .prepare(let number): await prepare(number, configuration)
+        case .prepare(let number): await prepare(number, descriptor)
         case .commit(let number): await commit(number)
         case .abort(let number):
             if prepared?.number == number { prepared = nil }
+        case .open(let address):
+            guard let descriptor else { fail(WorkerExit.brokenProtocol, "open without a socket") }
+            open(address, descriptor)
+        case .close(let address):
+            listeners.removeValue(forKey: address)?.stop()
         case .poke:
-            for listener in listeners { listener.tryAccept() }
+            for listener in listeners.values { listener.tryAccept() }
         case .lameDuck:
             gateway.isReady = false
             server.announceEnd()
@@ -152,21 +157,38 @@ internal import Shared
 
     // MARK: Accepting
 
+    /// On the sockets that this worker was born with.
     private func listen() {
-        guard !isDraining else { return }
-        do throws(SystemError) {
-            for index in 0..<arguments.listeners {
-                let listener = try Listener(
-                    FileDescriptor(owning: ControlChannel.firstListener + Int32(index)), server: server,
-                    mayAccept: { [board] in board.mayAccept(now: EventLoop.shared.now) },
-                    accepted: { [unowned self] in self.accepted($0) })
-                listeners.append(listener)
-                EventLoop.shared.start { await listener.run() }
+        for index in 0..<arguments.listeners {
+            let descriptor = FileDescriptor(owning: ControlChannel.firstListener + Int32(index))
+            do throws(SystemError) {
+                listen(on: try Socket.localAddress(descriptor.number).description, descriptor)
+            } catch {
+                fail(WorkerExit.failed, error.description)
             }
+        }
+        if !isDraining { board.setAccepting(true) }
+    }
+
+    private func open(_ address: String, _ descriptor: DescriptorBox) {
+        do throws(SystemError) {
+            listen(on: address, try descriptor.duplicate())
         } catch {
             fail(WorkerExit.failed, error.description)
         }
-        board.setAccepting(true)
+    }
+
+    private func listen(on address: String, _ descriptor: consuming FileDescriptor) {
+        guard !isDraining else { return }
+        do throws(SystemError) {
+            let listener = try Listener(
+                descriptor, server: server, mayAccept: { [board] in board.mayAccept(now: EventLoop.shared.now) },
+                accepted: { [unowned self] in self.accepted($0) })
+            listeners[address] = listener
+            EventLoop.shared.start { await listener.run() }
+        } catch {
+            fail(WorkerExit.failed, error.description)
+        }
     }
 
     private func accepted(_ error: SystemError?) {
@@ -189,8 +211,8 @@ internal import Shared
         isDraining = true
         board.setAccepting(false)
         gateway.isReady = false
-        for listener in listeners { listener.stop() }
-        listeners = []
+        for listener in listeners.values { listener.stop() }
+        listeners = [:]
         EventLoop.shared.start { await self.server.drain() }
         endWhenDrained()
     }

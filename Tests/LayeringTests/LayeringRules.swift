@@ -130,7 +130,7 @@ struct LayeringRule: CustomTestStringConvertible, Sendable {
     /// Of what a folder may know, the only types: values without a kernel behind them.
     private static let narrow: [String: [String: Set<String>]] = [
         "Shared/Router": ["Shared/Linux": ["Instant", "TimeSpan"]],
-        "Shared/Config": ["Shared/Linux": ["SystemError"], "Shared/Router": ["TagPattern"]],
+        "Shared/Config": ["Shared/Linux": ["SystemError", "SocketAddress"], "Shared/Router": ["TagPattern"]],
         // For the level that `ctl log-level` sets.
         "Shared/Control": ["Shared/Log": ["Log"]],
     ]

@@ -186,6 +186,8 @@ package struct ProcessSettings: Sendable, Equatable {
     package var requestTimeout = 600.0
     package var drainTimeout = 300.0
     package var accessLog = true
+    /// Where to listen, as `SocketAddress.listening` takes it; nil: what the command line says.
+    package var listen: [String]?
     /// Whether a change of a file that was read is a reload.
     package var watch = false
     /// Proxy settings of the environment in force: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.

@@ -5,7 +5,7 @@
 extension Configuration {
     package typealias CodingError = BinaryDecoder.Failure
 
-    private static let version: UInt64 = 3
+    private static let version: UInt64 = 4
 
     package func encoded() -> [UInt8] {
         var out = BinaryEncoder()
@@ -137,6 +137,7 @@ extension ProcessSettings {
             out.put(number)
         }
         out.put(accessLog)
+        out.put(listen) { $0.put($1) { $0.put($1) } }
         out.put(watch)
         out.put(httpsProxy)
         out.put(httpProxy)
@@ -156,6 +157,9 @@ extension ProcessSettings {
         requestTimeout = try input.double()
         drainTimeout = try input.double()
         accessLog = try input.bool()
+        listen = try input.optional { (input) throws(Configuration.CodingError) in
+            try input.array { (input) throws(Configuration.CodingError) in try input.string() }
+        }
         watch = try input.bool()
         httpsProxy = try input.optionalString()
         httpProxy = try input.optionalString()

@@ -143,8 +143,24 @@ extension ConfigurationDecoder {
         if let node = members["access_log"], let value = reader.bool(node, path("access_log")) {
             configuration.process.accessLog = value
         }
+        if let node = members["listen"] { decodeListen(node, path("listen")) }
         if let node = members["watch"], let value = reader.bool(node, path("watch")) {
             configuration.process.watch = value
         }
+    }
+
+    private mutating func decodeListen(_ node: YAMLNode, _ path: String) {
+        guard let addresses = reader.strings(node, path) else { return }
+        guard !addresses.isEmpty else {
+            return reader.fail(node.position, path, "names no address", hint: "write [\"127.0.0.1:4000\"]")
+        }
+        var isGood = true
+        for (index, text) in addresses.enumerated() where SocketAddress.listening(text) == nil {
+            isGood = false
+            reader.fail(
+                node.position, "\(path)[\(index)]", "\(text) is no ADDRESS:PORT",
+                hint: "an IPv4 address, an IPv6 address in brackets, localhost or *, and a port from 1 to 65535")
+        }
+        if isGood { configuration.process.listen = addresses }
     }
 }

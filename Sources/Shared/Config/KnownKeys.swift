@@ -109,7 +109,8 @@ package enum KnownKeys {
         honoured: [
             "workers", "header_bytes", "body_bytes", "client_idle_timeout", "client_header_timeout",
             "client_body_timeout", "client_write_timeout", "connect_timeout", "request_timeout", "drain_timeout",
-            "access_log", "watch", "lame_duck", "idle_grace", "watchdog_timeout", "probation", "no_worker_exit",
+            "access_log", "listen", "watch", "lame_duck", "idle_grace", "watchdog_timeout", "probation",
+            "no_worker_exit",
             "max_workers", "recycle_age",
             "recycle_requests", "recycle_memory_bytes",
         ], ignored: [], isOpen: false)

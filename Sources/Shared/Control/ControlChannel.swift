@@ -8,7 +8,7 @@ package final class ControlChannel {
     package static let firstListener: Int32 = 4
 
     package enum Outcome {
-        /// A message, and the configuration that came with it.
+        /// A message, and the descriptor that came with it.
         case message(ControlMessage, DescriptorBox?)
         case wouldBlock
         /// The other side is gone.
@@ -35,8 +35,8 @@ package final class ControlChannel {
     package var number: Int32 { socket.number }
 
     /// False when the other side has not taken enough of what came before, or is gone.
-    package func send(_ message: ControlMessage, configuration: DescriptorBox? = nil) -> Bool {
-        let sent = try? socket.send(message.encoded(), descriptors: configuration.map { [$0] } ?? [])
+    package func send(_ message: ControlMessage, with descriptor: DescriptorBox? = nil) -> Bool {
+        let sent = try? socket.send(message.encoded(), descriptors: descriptor.map { [$0] } ?? [])
         return sent ?? false
     }
 

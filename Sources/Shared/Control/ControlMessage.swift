@@ -18,6 +18,10 @@ package enum ControlMessage: Equatable, Sendable {
     case commit(generation: UInt64)
     /// Forget the generation that was prepared.
     case abort(generation: UInt64)
+    /// Listen on this address, too. The packet carries the socket.
+    case open(address: String)
+    /// Take what is queued at this address, then leave it.
+    case close(address: String)
     /// Try to accept now: another worker may have died with a wake-up that was meant for the next one.
     case poke
     /// Say that the end is near: the probe for readiness fails, responses close their connection, all else goes on.
@@ -66,6 +70,8 @@ package enum ControlMessage: Equatable, Sendable {
             object.member("reason", String(decoding: reason.utf8.prefix(Self.longestReason), as: UTF8.self))
         case .drained(let cut):
             object.member("cut", cut)
+        case .open(let address), .close(let address):
+            object.member("address", address)
         case .logLevel(let level):
             object.member("level", "\(level.name)")
         case .poke, .lameDuck, .drain, .finish, .leaving: break
@@ -79,6 +85,8 @@ package enum ControlMessage: Equatable, Sendable {
         case .prepare: "prepare"
         case .commit: "commit"
         case .abort: "abort"
+        case .open: "open"
+        case .close: "close"
         case .poke: "poke"
         case .lameDuck: "lame-duck"
         case .drain: "drain"
@@ -112,6 +120,11 @@ package enum ControlMessage: Equatable, Sendable {
         case "prepare": self = .prepare(generation: try generation())
         case "commit": self = .commit(generation: try generation())
         case "abort": self = .abort(generation: try generation())
+        case "open", "close":
+            guard let address = fields.text("address") else {
+                throw ProtocolError(reason: "\(type) names no address")
+            }
+            self = type == "open" ? .open(address: address) : .close(address: address)
         case "poke": self = .poke
         case "lame-duck": self = .lameDuck
         case "drain": self = .drain

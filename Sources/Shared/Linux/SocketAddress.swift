@@ -41,6 +41,33 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The addresses that a word stands for: an address, `localhost`, or `*` for every address of this machine, as IPv4
+    /// and as IPv6. Nil for anything else; names are none.
+    package static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
+        let words: [String] =
+            switch host {
+            case "*": ["0.0.0.0", "::"]
+            case "localhost": ["127.0.0.1", "::1"]
+            default: [host]
+            }
+        var addresses: [SocketAddress] = []
+        for word in words {
+            guard let address = SocketAddress(host: word, port: port) else { return nil }
+            addresses.append(address)
+        }
+        return addresses
+    }
+
+    /// The same for a word with a port behind it: `127.0.0.1:4000`, `[::1]:4000`, `*:4000`.
+    package static func listening(_ text: String) -> [SocketAddress]? {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0
+        else { return nil }
+        let host = String(text[..<colon])
+        // Without brackets the end of an IPv6 address would be taken for the port.
+        guard host.hasPrefix("[") || !host.contains(":") else { return nil }
+        return addresses(of: host, port: port)
+    }
+
     package var port: UInt16? {
         switch self {
         case .ipv4(_, let port), .ipv6(_, let port, _): port

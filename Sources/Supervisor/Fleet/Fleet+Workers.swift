@@ -116,7 +116,7 @@ extension Fleet {
             change(id) { $0.isReplaced = true }
             if needsSuccessor(worker.slot) { spawn(worker.slot, now) }
         case .drained: break
-        case .prepare, .commit, .abort, .poke, .lameDuck, .drain, .finish, .logLevel:
+        case .prepare, .commit, .abort, .open, .close, .poke, .lameDuck, .drain, .finish, .logLevel:
             kill(id, .brokenProtocol, "broke the protocol")
         }
         catchUp(id, now)

@@ -13,11 +13,13 @@ final class WorkerProcess {
     let channel: ControlChannel
     let errors: DescriptorBox
     var output = WorkerOutput()
+    /// Where it listens, or will with the generation that it is told to serve with.
+    var addresses: Set<String>
     let startedAt: Instant
 
     init(
         id: Int, slot: Int, incarnation: Int, block: Int?, child: ChildProcess, channel: ControlChannel,
-        errors: DescriptorBox, startedAt: Instant
+        errors: DescriptorBox, addresses: Set<String>, startedAt: Instant
     ) {
         self.id = id
         self.slot = slot
@@ -26,12 +28,13 @@ final class WorkerProcess {
         self.child = child
         self.channel = channel
         self.errors = errors
+        self.addresses = addresses
         self.startedAt = startedAt
     }
 
     /// Starts a worker from the image that runs now, with the listeners and the scoreboard.
     static func start(
-        id: Int, slot: Int, incarnation: Int, block: Int, listeners: [DescriptorBox], scoreboard: DescriptorBox,
+        id: Int, slot: Int, incarnation: Int, block: Int, listeners: [ListenerSet.Listener], scoreboard: DescriptorBox,
         environment: [String: String], now: Instant
     ) throws(SystemError) -> WorkerProcess {
         let (channel, theirs) = try ControlChannel.pair()
@@ -41,7 +44,7 @@ final class WorkerProcess {
             (theirs.number, ControlChannel.workerDescriptor),
         ]
         for (index, listener) in listeners.enumerated() {
-            descriptors.append((listener.number, ControlChannel.firstListener + Int32(index)))
+            descriptors.append((listener.socket.number, ControlChannel.firstListener + Int32(index)))
         }
         descriptors.append((scoreboard.number, ControlChannel.firstListener + Int32(listeners.count)))
         let arguments = [
@@ -52,17 +55,20 @@ final class WorkerProcess {
             starting: ChildProcess.ownImage, arguments: arguments, environment: environment, descriptors: descriptors)
         return WorkerProcess(
             id: id, slot: slot, incarnation: incarnation, block: block, child: child, channel: channel,
-            errors: errors.reading, startedAt: now)
+            errors: errors.reading, addresses: Set(listeners.map { "\($0.address)" }), startedAt: now)
     }
 
     /// One that an earlier image of this process has started.
-    convenience init(adopting one: Handover.Worker, sharesScoreboard: Bool) throws(SystemError) {
+    convenience init(
+        adopting one: Handover.Worker, listeners: [ListenerSet.Listener], sharesScoreboard: Bool
+    ) throws(SystemError) {
         let channel = ControlChannel(inherited: one.channel)
         let errors = DescriptorBox(FileDescriptor(owning: one.errors))
         self.init(
             id: one.worker.id, slot: one.worker.slot, incarnation: one.worker.incarnation,
             block: sharesScoreboard ? one.block : nil, child: try ChildProcess(adopting: one.process),
-            channel: channel, errors: errors, startedAt: one.worker.startedAt)
+            channel: channel, errors: errors, addresses: Set(listeners.map { "\($0.address)" }),
+            startedAt: one.worker.startedAt)
     }
 
     /// What it has written to standard error since the last call; `isEnd` when nobody can write there any more.

@@ -15,6 +15,11 @@ struct ListenerSet {
 
         /// Whether the service manager has a copy, in which connections wait for our successor.
         var isKept: Bool { origin == .systemd || storedAs != nil }
+
+        /// Has the kernel complete no further ones, unless they are our successor's.
+        func refuseConnections() {
+            if !isKept { Socket.ignoreNewConnections(socket.number) }
+        }
     }
 
     /// Where a socket comes from.
@@ -38,6 +43,8 @@ struct ListenerSet {
         let error: SystemError
         /// Was handed to us, and is not what we were told to listen on.
         var isUnwanted = false
+        /// The listener of ours that has its port.
+        var holder: String?
 
         static let inUse: Int32 = 98
         static let denied: Int32 = 13
@@ -45,6 +52,8 @@ struct ListenerSet {
         var message: String {
             switch error.code {
             case _ where isUnwanted: "the inherited socket \(address) is none of the addresses to listen on"
+            case Self.inUse where holder != nil:
+                "\(address) is in use, by our listener \(holder ?? "") or by another process; a restart can change it"
             case Self.inUse: "\(address) is in use by another process"
             case Self.denied: "no permission to listen on \(address)"
             default: "cannot listen on \(address): \(error)"
@@ -52,22 +61,6 @@ struct ListenerSet {
         }
 
         var exitCode: Int32 { error.code == Self.denied ? ExitCode.permission : ExitCode.unavailable }
-    }
-
-    /// The addresses that `--host` words stand for. Nil for a word that is no address. Pure.
-    static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
-        let words: [String] =
-            switch host {
-            case "*": ["0.0.0.0", "::"]
-            case "localhost": ["127.0.0.1", "::1"]
-            default: [host]
-            }
-        var addresses: [SocketAddress] = []
-        for word in words {
-            guard let address = SocketAddress(host: word, port: port) else { return nil }
-            addresses.append(address)
-        }
-        return addresses
     }
 
     /// Binds one socket for each address. Where port 0 asks the kernel to choose, all get the same port.
@@ -84,25 +77,51 @@ struct ListenerSet {
             throw BindError(
                 address: "\(other.address)", error: SystemError(call: "LISTEN_FDS", code: 0), isUnwanted: true)
         }
-        for addresses in hosts {
-            for (index, wanted) in addresses.enumerated() {
-                if let given = inherited.first(where: { $0.address == wanted }) {
-                    listeners.append(given)
-                    continue
+        for addresses in hosts { try add(addresses, from: inherited, &chosen) }
+    }
+
+    private mutating func add(
+        _ addresses: [SocketAddress], from open: [Listener], _ chosen: inout UInt16
+    ) throws(BindError) {
+        for (index, wanted) in addresses.enumerated() {
+            if let given = open.first(where: { $0.address == wanted }) {
+                listeners.append(given)
+                continue
+            }
+            let address = wanted.port == 0 ? wanted.with(port: chosen) : wanted
+            do throws(SystemError) {
+                let listener = try Self.bind(address)
+                chosen = listener.address.port ?? chosen
+                listeners.append(listener)
+            } catch {
+                guard index > 0, Self.noSuchFamily.contains(error.code) else {
+                    throw BindError(address: "\(address)", error: error)
                 }
-                let address = wanted.port == 0 ? wanted.with(port: chosen) : wanted
-                do throws(SystemError) {
-                    let listener = try Self.bind(address)
-                    chosen = listener.address.port ?? chosen
-                    listeners.append(listener)
-                } catch {
-                    guard index > 0, Self.noSuchFamily.contains(error.code) else {
-                        throw BindError(address: "\(address)", error: error)
-                    }
-                    skipped.append("\(address)")
-                }
+                skipped.append("\(address)")
             }
         }
+    }
+
+    /// The set that listens on other addresses: sockets of addresses that stay are the same, those of new ones are
+    /// bound, those of addresses that are not wanted any more are not closed yet.
+    func changed(to hosts: [[SocketAddress]]) throws(BindError) -> ListenerSet {
+        var next = ListenerSet(adopting: [])
+        var chosen: UInt16 = 0
+        do throws(BindError) {
+            for addresses in hosts { try next.add(addresses, from: listeners, &chosen) }
+        } catch {
+            // `*` and one of the addresses that it stands for cannot be had at once, nor one before the other.
+            guard error.error.code == BindError.inUse,
+                let own = listeners.first(where: { error.address.hasSuffix(":\($0.address.port ?? 0)") })
+            else { throw error }
+            throw BindError(address: "\(error.address)", error: error.error, holder: "\(own.address)")
+        }
+        next.outdated = outdated + listeners.filter { $0.storedAs != nil && !next.has($0.address) }
+        return next
+    }
+
+    func has(_ address: SocketAddress) -> Bool {
+        listeners.contains { $0.address == address }
     }
 
     /// Sockets that are open already, whatever their addresses.
@@ -153,9 +172,7 @@ struct ListenerSet {
 
     /// Lets go of all sockets; the workers' copies live on until what is queued is accepted.
     mutating func close() {
-        for listener in listeners where !listener.isKept {
-            Socket.ignoreNewConnections(listener.socket.number)
-        }
+        for listener in listeners { listener.refuseConnections() }
         listeners = []
     }
 

@@ -142,7 +142,9 @@ extension Supervisor {
         waitingForUpgrade = control.promised
         var adopted: [Fleet.Worker] = []
         for one in handover.workers {
-            guard let process = try? WorkerProcess(adopting: one, sharesScoreboard: sharesScoreboard),
+            guard
+                let process = try? WorkerProcess(
+                    adopting: one, listeners: listeners.listeners, sharesScoreboard: sharesScoreboard),
                 (try? watch(process)) != nil
             else { continue }
             processes[one.worker.id] = process

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct ControlMessageTests {
     static let all: [ControlMessage] = [
-        .prepare(generation: 1), .commit(generation: 2), .abort(generation: .init(Int.max)), .poke, .drain, .finish,
+        .prepare(generation: 1), .commit(generation: 2), .abort(generation: .init(Int.max)), .poke,
+        .open(address: "[::1]:4000"), .close(address: "127.0.0.1:80"), .drain, .finish,
         .lameDuck, .logLevel(.debug),
         .prepared(generation: 0), .refused(generation: 3, reason: "tls: \"no\"\n\u{1F600}\\"),
         .committed(generation: 4), .ready(generation: 5), .leaving, .drained(cut: 7),
@@ -48,7 +49,7 @@ import Testing
         let worker = ControlChannel(PacketSocket(try theirs.duplicate()))
         let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0) }
         let file = try SealedBytes.make(named: "generation", bytes)
-        #expect(own.send(.prepare(generation: 9), configuration: file))
+        #expect(own.send(.prepare(generation: 9), with: file))
         guard case .message(.prepare(9), let received?) = worker.receive() else {
             Issue.record("no prepare with a configuration")
             return

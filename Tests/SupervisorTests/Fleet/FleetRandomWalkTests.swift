@@ -97,7 +97,7 @@ import Testing
                 if !worker.isReady { answers.append(.ready(generation: number)) }
                 worker.isReady = true
             case .abort(let number): if worker.prepared == number { worker.prepared = nil }
-            case .poke, .lameDuck, .logLevel: break
+            case .poke, .open, .close, .lameDuck, .logLevel: break
             case .drain: worker.isDraining = true
             case .finish: ends = true
             case .prepared, .refused, .committed, .ready, .leaving, .drained:

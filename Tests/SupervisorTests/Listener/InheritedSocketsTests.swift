@@ -45,7 +45,7 @@ import Testing
     }
 
     private func bound(storedAs name: String?, origin: ListenerSet.Origin = .systemd) throws -> ListenerSet.Listener {
-        let wanted = try #require(ListenerSet.addresses(of: "127.0.0.1", port: 0))
+        let wanted = try #require(SocketAddress.addresses(of: "127.0.0.1", port: 0))
         var listener = try ListenerSet(binding: [wanted]).listeners[0]
         listener.origin = origin
         listener.storedAs = name
@@ -62,7 +62,7 @@ import Testing
     @Test func oneThatTheManagerOpenedAndNobodyWantsIsAnError() throws {
         let given = try bound(storedAs: nil)
         do throws(ListenerSet.BindError) {
-            _ = try ListenerSet(binding: [ListenerSet.addresses(of: "127.0.0.1", port: 0) ?? []], inherited: [given])
+            _ = try ListenerSet(binding: [SocketAddress.addresses(of: "127.0.0.1", port: 0) ?? []], inherited: [given])
             Issue.record("left it unused")
         } catch {
             #expect(error.message == "the inherited socket \(given.address) is none of the addresses to listen on")
@@ -74,7 +74,7 @@ import Testing
     @Test func oneThatWeStoredAndNobodyWantsIsOutdated() throws {
         let given = try bound(storedAs: "listener-a")
         let set = try ListenerSet(
-            binding: [ListenerSet.addresses(of: "127.0.0.1", port: 0) ?? []], inherited: [given])
+            binding: [SocketAddress.addresses(of: "127.0.0.1", port: 0) ?? []], inherited: [given])
         #expect(set.outdated.compactMap(\.storedAs) == ["listener-a"])
         #expect(set.listeners.map(\.origin) == [.bound])
     }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ListenerSetTests {
     private func bind(_ host: String, port: UInt16 = 0) throws -> ListenerSet {
-        try ListenerSet(binding: [try #require(ListenerSet.addresses(of: host, port: port))])
+        try ListenerSet(binding: [try #require(SocketAddress.addresses(of: host, port: port))])
     }
 
     @Test(arguments: [
@@ -13,12 +13,12 @@ import Testing
         ("localhost", ["127.0.0.1:80", "[::1]:80"]), ("*", ["0.0.0.0:80", "[::]:80"]),
     ])
     func wordsStandForAddresses(_ host: String, _ expected: [String]) {
-        #expect(ListenerSet.addresses(of: host, port: 80)?.map(\.description) == expected)
+        #expect(SocketAddress.addresses(of: host, port: 80)?.map(\.description) == expected)
     }
 
     @Test(arguments: ["example.com", "", "1.2.3", "127.0.0.1:80"])
     func namesAreNoAddresses(_ host: String) {
-        #expect(ListenerSet.addresses(of: host, port: 80) == nil)
+        #expect(SocketAddress.addresses(of: host, port: 80) == nil)
     }
 
     @Test func theKernelPicksAPortAndBothFamiliesShareIt() throws {
@@ -57,7 +57,7 @@ import Testing
 
     @Test func anAddressOfAnotherMachineIsRefused() {
         do throws(ListenerSet.BindError) {
-            _ = try ListenerSet(binding: [ListenerSet.addresses(of: "192.0.2.1", port: 0) ?? []])
+            _ = try ListenerSet(binding: [SocketAddress.addresses(of: "192.0.2.1", port: 0) ?? []])
             Issue.record("bound an address of documentation")
         } catch {
             #expect(error.message.hasPrefix("cannot listen on 192.0.2.1:0"))
