@@ -27,6 +27,8 @@ install: documents ## install below DESTDIR/PREFIX (/usr/local); a configuration
 	install -d -m 0755 $(DESTDIR)$(SHARE)/doc/tagway/examples
 	install -m 0644 examples/*.yaml deploy/systemd/*.conf deploy/systemd/tagway.socket \
 		$(DESTDIR)$(SHARE)/doc/tagway/examples
+	sed -i 's|/usr/bin/tagway|$(PREFIX)/bin/tagway|; s|/etc/tagway|$(SYSCONFDIR)/tagway|g' \
+		$(DESTDIR)$(SHARE)/doc/tagway/examples/*.conf
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/tagway
 	test -e $(DESTDIR)$(SYSCONFDIR)/tagway/config.yaml \
 		|| install -m 0644 deploy/package/config.yaml $(DESTDIR)$(SYSCONFDIR)/tagway/config.yaml

@@ -41,7 +41,12 @@ class Help:
         return [(short, long, value, words.split(";")[0].rstrip(",:")) for short, long, value, words in found]
 
     def actions(self, command):
-        return re.findall(r"^  ([a-z][a-z-]*)(?: [A-Z]+)?  +(\S.*)$", self.texts.get(command, ""), re.M)
+        """(name, description) of each action."""
+        text = self.texts.get(command, "")
+        found = re.findall(r"^  ([a-z][a-z-]*)(?: \[?[A-Z]+\]?)?  +(\S.*)$", text, re.M)
+        if len(found) != len(re.findall(r"^  [a-z]", text, re.M)):
+            sys.exit(f"documents.py: not every action of `tagway help {command}` is understood")
+        return found
 
 
 # Man pages ------------------------------------------------------------------------------------------------------------
