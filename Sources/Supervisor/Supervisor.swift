@@ -1,21 +1,5 @@
 internal import Shared
 
-/// What a worker is told of one generation.
-struct PublishedGeneration {
-    /// Sealed memory.
-    let configuration: DescriptorBox
-    let listeners: ListenerSet
-
-    init(_ number: UInt64, _ encoded: [UInt8], _ listeners: ListenerSet) throws(SystemError) {
-        self.init(try SealedBytes.make(named: "generation-\(number)", encoded), listeners)
-    }
-
-    init(_ configuration: DescriptorBox, _ listeners: ListenerSet) {
-        self.configuration = configuration
-        self.listeners = listeners
-    }
-}
-
 /// The supervisor: one thread, one epoll loop, no request ever passes through it.
 ///
 /// Signals, messages of workers, their deaths and deadlines go into `Fleet`; its actions are performed here. The
@@ -245,65 +229,11 @@ final class Supervisor {
         return Int32(clamping: min(60_000, max(0, wait.nanoseconds / 1_000_000 + 1)))
     }
 
-    func readSignals() {
-        while let record = signals.next() {
-            switch record.signal {
-            case .child: reap()
-            case .hangUp:
-                log.signal(record)
-                reload("SIGHUP")
-            case .terminate, .interrupt:
-                log.signal(record)
-                stop(record.signal.name)
-            case .quit:
-                log.signal(record)
-                beginStop(record.signal.name)
-                handle(.stopNow)
-            case .ttyInput:
-                log.signal(record)
-                resize(fleet.size + 1, record.signal.name)
-            case .ttyOutput:
-                log.signal(record)
-                resize(fleet.size - 1, record.signal.name)
-            case .user2:
-                log.signal(record)
-                if let obstacle = beginUpgrade(to: nil) {
-                    log.upgradeFailed(step: "begin", reason: obstacle, image: .own)
-                }
-            case .user1, .windowChange, .abort, .kill, .pipe, .alarm: break
-            }
-        }
-    }
-
     /// From now on the configuration in force says how long things may take.
     func applyTiming() {
         let settings = configuration.supervision
         fleet.timing.drain = .seconds(configuration.process.drainTimeout)
         fleet.timing.lameDuck = .seconds(settings.lameDuck)
         fleet.timing.noWorker = settings.noWorkerExit > 0 ? .seconds(settings.noWorkerExit) : nil
-    }
-
-    /// The most workers that signals and commands can ask for.
-    var mostWorkers: Int {
-        min(WorkerCount.most, configuration.supervision.maxWorkers ?? 4 * CurrentProcess.usableProcessors)
-    }
-
-    func resize(_ count: Int, _ trigger: String) {
-        resizeTrigger = trigger
-        handle(.resize(max(1, min(count, max(mostWorkers, fleet.size)))))
-    }
-
-    func stop(_ reason: String) {
-        beginStop(reason)
-        handle(.stop)
-    }
-
-    func beginStop(_ reason: String) {
-        guard stopBegun == nil else { return }
-        abandonUpgrade()
-        stopBegun = Clock.now()
-        nextProgress = Clock.now() + .seconds(5)
-        log.stopping(reason, drain: fleet.timing.drain)
-        manager.stopping("stopping")
     }
 }

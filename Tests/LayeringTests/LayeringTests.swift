@@ -49,11 +49,11 @@ import Testing
 
     static let samples = [
         Sample("Worker/Gateway/Relay.swift", "internal import Glibc"),
-        Sample("Supervisor/Reload.swift", "import CLinux"),
+        Sample("Supervisor/Reload/Reload.swift", "import CLinux"),
         Sample("Shared/Log/Log.swift", "private import Synchronization"),
         Sample("Worker/Upstream/UpstreamPool.swift", "package import COpenSSL"),
         Sample("Shared/Config/Configuration.swift", "internal import CYAML"),
-        Sample("Supervisor/Reload.swift", "internal import Worker"),
+        Sample("Supervisor/Reload/Reload.swift", "internal import Worker"),
         Sample("Shared/Log/Log.swift", "import Foundation", "Shared/Log/Log.swift imports Foundation"),
         Sample("Shared/HTTP/HeadParser.swift", "let x = unsafe y", "Shared/HTTP/HeadParser.swift says unsafe"),
         Sample("Worker/Worker.swift", "@globalActor actor A {}", "Worker/Worker.swift says globalActor"),
