@@ -173,7 +173,7 @@ extension FinishedReload {
         case .rolledBack:
             let text = "workers crashed with the new configuration; generation \(generation) is the former one again\n"
             return ControlAnswer(exit: ExitCode.refused, text: text, data: json)
-        case .failed(let reasons):
+        case .failed:
             let text = "the reload failed; generation \(generation) is still in force\n"
             return ControlAnswer(
                 exit: ExitCode.refused, text: reasons.map { $0 + "\n" }.joined() + text, data: json)

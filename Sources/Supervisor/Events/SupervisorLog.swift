@@ -125,7 +125,7 @@ final class SupervisorLog {
                 fields.member("prepare_us", Int(outcome.prepare.nanoseconds / 1000))
                 fields.member("commit_us", Int(outcome.commit.nanoseconds / 1000))
             case .unchanged: break
-            case .failed(let reasons): fields.member("errors", reasons)
+            case .failed: fields.member("errors", reload.reasons)
             }
             fields.member("took_ms", reload.took.milliseconds)
         }

@@ -138,9 +138,10 @@ struct FinishedReload: Equatable {
         return reasons.count > 1 ? "\(reasons[0]) (and \(reasons.count - 1) more)" : reasons.first ?? "no reason given"
     }
 
+    /// Of a failure, as they are told; the log has an event for each problem of the files.
     var reasons: [String] {
         guard case .failed(let reasons) = result else { return [] }
-        return reasons
+        return reasons.abridged
     }
 
     var name: String { result.name }
@@ -163,10 +164,15 @@ struct ModelDifference: Equatable {
     init(from old: Configuration, to new: Configuration) {
         let before = Dictionary(grouping: old.deployments, by: \.modelName)
         let after = Dictionary(grouping: new.deployments, by: \.modelName)
-        added = after.keys.filter { before[$0] == nil }.sorted()
-        removed = before.keys.filter { after[$0] == nil }.sorted()
-        changed = after.keys.filter { before[$0] != nil && before[$0] != after[$0] }.sorted()
+        added = after.keys.filter { before[$0] == nil }.sorted().abridged
+        removed = before.keys.filter { after[$0] == nil }.sorted().abridged
+        changed = after.keys.filter { before[$0] != nil && before[$0] != after[$0] }.sorted().abridged
     }
+}
+
+extension [String] {
+    /// The first hundred, and how many more there are: what one line of the log, and one answer to `ctl`, can hold.
+    var abridged: [String] { count <= 100 ? self : prefix(100) + ["and \(count - 100) more"] }
 }
 
 extension Configuration {

@@ -60,6 +60,11 @@ extension Supervision {
             #expect(waitUntil(seconds: 60) { loaded.gateway.events("reload").count == 2 })
             let took = monotonicSeconds() - begun
             let report = try running.finish()
+            // More names than an answer can hold.
+            try loaded.gateway.write(first)
+            let (status, output) = try loaded.gateway.control("reload", "--wait")
+            #expect(status == 0)
+            #expect(output.contains("and \(models - 99) more"), "\(output.prefix(200))")
             #expect(loaded.gateway.events("reload").allSatisfy { $0["result"] as? String == "ok" })
             let (before, during) = (report.kept.phases[0].p99, report.kept.phases[1].p99)
             figure(
