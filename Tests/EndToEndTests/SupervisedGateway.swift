@@ -47,9 +47,9 @@ final class SupervisedGateway: Sendable {
     /// Starts it, on a port that the kernel picks unless one is given, and waits until it is ready.
     ///
     /// `launcher` is a command that runs what follows it as itself, such as `env`; `options` are more words for `serve`.
-    /// `mountedFile`: with the configuration mounted over itself, in a mount namespace of its own.
+    /// With `port` nil the configuration says where it listens. `mountedFile`: with the configuration mounted over itself, in a mount namespace of its own.
     init(
-        _ yaml: String, workers: Int = 2, port wanted: UInt16 = 0, environment: [String: String] = [:],
+        _ yaml: String, workers: Int = 2, port wanted: UInt16? = 0, environment: [String: String] = [:],
         launcher: [String] = [], options: [String] = [], program: URL = executable, mountedFile: Bool = false
     ) throws {
         directory = try Self.makeDirectory()
@@ -63,9 +63,9 @@ final class SupervisedGateway: Sendable {
         }
         let words =
             launcher + [
-                program.path, "serve", "--config", directory.appendingPathComponent("config.yaml").path, "--port",
-                "\(wanted)", "--workers", "\(workers)", "--run-dir", directory.appendingPathComponent("run").path,
-            ] + options
+                program.path, "serve", "--config", directory.appendingPathComponent("config.yaml").path, "--workers",
+                "\(workers)", "--run-dir", directory.appendingPathComponent("run").path,
+            ] + (wanted.map { ["--port", "\($0)"] } ?? []) + options
         process.executableURL = URL(fileURLWithPath: words[0])
         process.arguments = Array(words.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

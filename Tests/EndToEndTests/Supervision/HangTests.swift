@@ -6,7 +6,7 @@ extension Supervision {
     /// A hang delays nobody who is not on the worker that hangs, and ends within a bounded time.
     @Suite struct HangTests {
         /// The watchdog's limit, and the 2 s and the ticks within which it acts.
-        private static let limit = Supervision.pick(3, 10)
+        private static let limit = Supervision.pick(2, 10)
 
         @Test("38. One worker stopped: others serve as before, it is killed 10 to 14 s later and replaced")
         func stoppedWorker() throws {
@@ -48,9 +48,9 @@ extension Supervision {
             let report = try loaded.run(.k) {
                 Supervision.wait(0.3)
                 loaded.gateway.signal(SIGSTOP)
-                Supervision.wait(Supervision.pick(4, 15))
+                Supervision.wait(Supervision.pick(3, 15))
                 loaded.gateway.signal(SIGCONT)
-                Supervision.wait(Supervision.pick(2, 12))
+                Supervision.wait(Supervision.pick(1.2, 12))
             }
             figure("\(report.failures.count) of \(report.sent) requests failed")
             #expect(report.failures.count == 0, "\(report.failures.prefix(3))")
@@ -64,7 +64,7 @@ extension Supervision {
         @Test("40. A worker that is busy, but whose loop turns, is not killed")
         func busyWorker() throws {
             // 20 threads of work in its process, on fewer processors, for longer than the watchdog waits.
-            let milliseconds = Supervision.pick(400, 5000)
+            let milliseconds = Supervision.pick(300, 5000)
             let gateway = try SupervisedGateway(
                 Supervision.configuration("watchdog_timeout: \(Supervision.pick(2, 10))"),
                 environment: try Faults.environment(more: ["TAGWAY_FAULT_BUSY_MS": "\(milliseconds)"]))

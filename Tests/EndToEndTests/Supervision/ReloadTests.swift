@@ -145,7 +145,7 @@ extension Supervision {
         @Test("23. Supervisor killed during reloads: workers are gone, no port is bound, a restart succeeds")
         func killedSupervisor() throws {
             let port = StartTests.freePort()
-            let rounds = Supervision.pick(2, 50)
+            let rounds = Supervision.pick(1, 50)
             var slowest = 0.0
             for round in 1...rounds {
                 let gateway = try SupervisedGateway(Supervision.configuration(), port: port)

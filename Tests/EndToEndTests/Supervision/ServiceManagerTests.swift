@@ -47,14 +47,14 @@ extension Supervision {
                 }
                 return times
             }
-            let alive = signs(for: Supervision.pick(2, 10))
+            let alive = signs(for: Supervision.pick(1.4, 10))
             var gaps = zip(alive, alive.dropFirst()).map { $1 - $0 }.sorted()
             if gaps.isEmpty { gaps = [.infinity] }
             gateway.signal(SIGSTOP)
-            _ = signs(for: 0.3)
-            let stopped = signs(for: 1)
+            _ = signs(for: 0.2)
+            let stopped = signs(for: 0.7)
             gateway.signal(SIGCONT)
-            let again = signs(for: 1)
+            let again = signs(for: 0.7)
             figure("every \(Int(gaps[gaps.count / 2] * 1000)) ms of 600 ms, at most \(Int(gaps.last! * 1000)) ms")
             #expect(alive.count >= 4)
             // A busy machine may hold up one of them.

@@ -14,7 +14,7 @@ extension Supervision {
 
         private static let environment = ProcessInfo.processInfo.environment
         private static let seconds = Supervision.pick(
-            8.0, (environment["SOAK_MINUTES"].flatMap { Double($0) } ?? 60) * 60)
+            6.0, (environment["SOAK_MINUTES"].flatMap { Double($0) } ?? 60) * 60)
 
         @Test("72. Loads K, N and S with a random event each 5 s: every failure accounted for, healthy at the end")
         func everything() throws {
