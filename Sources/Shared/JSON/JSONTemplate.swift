@@ -95,6 +95,8 @@ package struct JSONTemplate {
                 var isEscaped = false
                 position = ByteSearch.endOfString(given, from: position, to: end, &isEscaped)
             } else {
+                // What has been received may end just before it.
+                guard position < end else { return nil }
                 position = JSONScanner.endOfNumber(given, from: position, to: end)
             }
             guard position > 0 else { return nil }

@@ -131,4 +131,22 @@ import Testing
         }
         #expect(alike > 20)
     }
+
+    /// The bytes may end, with their array, where a value that varies begins or within it.
+    @Test(arguments: [#"{"a":"b","c":1}"#, #"{"a":1,"b":[2,3.5]}"#])
+    func nothingBehindTheEndIsLookedAt(_ text: String) {
+        let first = Array(text.utf8)
+        var template = Self.template(text)
+        // Every value varies from now on.
+        for byte in first.indices where ASCII.isDigit(first[byte]) || first[byte] == UInt8(ascii: "b") {
+            var other = first
+            other[byte] = ASCII.isDigit(first[byte]) ? UInt8(ascii: "7") : UInt8(ascii: "x")
+            _ = template.match(other, from: 0, to: other.count)
+        }
+        for count in 0..<first.count {
+            let cut = Array(first[..<count])
+            #expect(template.match(cut, from: 0, to: count) == nil, "cut at \(count)")
+        }
+        #expect(template.match(first, from: 0, to: first.count) == first.count)
+    }
 }
