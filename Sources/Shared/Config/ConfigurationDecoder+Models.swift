@@ -247,12 +247,21 @@ extension ConfigurationDecoder {
 
     /// The parameters as `/model/info` shows them: nothing that could be a key.
     private mutating func publicParameters(_ node: YAMLNode, _ path: String) -> String {
-        let secrets = ["key", "token", "secret", "password", "credential", "headers"]
         var members: [String] = []
-        for (key, value) in reader.mapping(node, path) ?? [] where !secrets.contains(where: key.lowercased().contains) {
+        for (key, value) in reader.mapping(node, path) ?? [] where !mayBeSecret(key) {
             members.append("\(YAMLScalar.quoted(key)):\(reader.json(value, "\(path).\(key)") ?? "null")")
         }
         return "{\(members.joined(separator: ","))}"
+    }
+
+    /// Whether a parameter of this name could hold a key. Asked of every member of every deployment, so looked into once
+    /// for each name.
+    private mutating func mayBeSecret(_ name: String) -> Bool {
+        if let known = secretNames[name] { return known }
+        let secrets = ["key", "token", "secret", "password", "credential", "headers"]
+        let isSecret = secrets.contains(where: name.lowercased().contains)
+        secretNames[name] = isSecret
+        return isSecret
     }
 
     /// What can be said only when all deployments are known: ids and the groups that were left out.

@@ -36,6 +36,8 @@ package struct ConfigurationDecoder {
     private(set) var files: [DecodedConfiguration.FileContent] = []
     /// Where ids are given, by the number of their deployment.
     var idPlaces: [Int: (position: Position, path: String)] = [:]
+    /// Names of parameters, and whether they may hold a key.
+    var secretNames: [String: Bool] = [:]
     /// Names of model groups that settings mention, and where.
     var mentioned: [(name: String, position: Position, path: String)] = []
 
