@@ -13,6 +13,10 @@ final class SupervisedGateway: Sendable {
     /// Where the programs under test lie: beside the tests, or in the directory that TAGWAY_PROGRAMS names.
     static let programs: URL = {
         if let named = ProcessInfo.processInfo.environment["TAGWAY_PROGRAMS"] { return URL(fileURLWithPath: named) }
+        return besideTests
+    }()
+
+    static let besideTests: URL = {
         let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(fileURLWithPath: own ?? CommandLine.arguments[0]).deletingLastPathComponent()
     }()

@@ -104,7 +104,7 @@ extension Supervision {
             load.fresh = Supervision.pick(100, 500)
             var processorShare = 0.0
             let report = try loaded.run(load) {
-                #expect(waitUntil(seconds: 20) { loaded.gateway.events("worker-exit").count >= deaths - 1 })
+                #expect(waitUntil(seconds: 60) { loaded.gateway.events("worker-exit").count >= deaths - 1 })
                 let (begun, before) = (monotonicSeconds(), try ProcessTimes(loaded.gateway.processID).seconds)
                 #expect(waitUntil(seconds: 60) { loaded.gateway.events("worker-exit").count >= deaths })
                 let used = try ProcessTimes(loaded.gateway.processID).seconds - before
@@ -187,9 +187,11 @@ extension Supervision {
 
         @Test("44. What a crashing worker writes is whole, and named as its slot's")
         func lastWords() throws {
+            // The build beside the tests, whose runtime finds the toolchain's backtracer.
             let gateway = try SupervisedGateway(
                 Supervision.configuration(),
-                environment: try Faults.environment(more: ["SWIFT_BACKTRACE": "enable=yes,color=no,interactive=no"]))
+                environment: try Faults.environment(more: ["SWIFT_BACKTRACE": "enable=yes,color=no,interactive=no"]),
+                program: SupervisedGateway.besideTests.appendingPathComponent("tagway"))
             let worker = try gateway.workers()[1]
             Glibc.kill(worker, Faults.crashes)
             #expect(waitUntil(seconds: 40) { gateway.events("worker-exit").count == 1 })
