@@ -46,13 +46,14 @@ ask() { # a model, or hello
         http://127.0.0.1:4000/v1/chat/completions
 }
 answers() { ask | grep -q "$1"; }
-say() { # the configuration, answering $1
+say() { # the configuration, answering $1, with the settings $2
     inside sh -c 'cat >/etc/tagway/config.yaml.new && mv /etc/tagway/config.yaml.new /etc/tagway/config.yaml' <<YAML
 model_list:
   - model_name: hello
     litellm_params: {model: openai/hello, mock_response: "$1"}
   - model_name: slow
     litellm_params: {model: openai/slow, api_key: none, api_base: "http://127.0.0.1:$slow_port"}
+tagway: {${2:-}}
 YAML
 }
 # By the running image, whatever the package has put into the place of its file.
@@ -199,6 +200,15 @@ listens() { inside sh -c "grep -qi ':$(printf %04x "$1") 00000000:0000 0A' /proc
 check "nobody listens where it was" eval '! listens 4000'
 inside sh -c 'rm -r /run/systemd/system/tagway.service.d; systemctl daemon-reload; systemctl restart tagway'
 check "told to come back, it does" within 5 answers 'second answer'
+say "second answer" 'listen: ["127.0.0.1:4000", "127.0.0.1:4002"]'
+inside systemctl reload tagway
+check "a reload adds a listener, and systemd keeps a copy: $(stored)" eval 'listens 4002 && [ "$(stored)" = 2 ]'
+restart_under_load --new
+say "second answer"
+inside systemctl reload tagway
+shut() { ! listens 4002; }
+check "a reload takes it away" within 2 shut
+check "from systemd, too: $(stored)" [ "$(stored)" = 1 ]
 
 echo "== socket activation"
 inside sh -c 'cp /usr/share/doc/tagway/examples/tagway.socket /run/systemd/system/; systemctl daemon-reload'

@@ -16,9 +16,10 @@ struct ListenerSet {
         /// Whether the service manager has a copy, in which connections wait for our successor.
         var isKept: Bool { origin == .systemd || storedAs != nil }
 
-        /// Has the kernel complete no further ones, unless they are our successor's.
-        func refuseConnections() {
-            if !isKept { Socket.ignoreNewConnections(socket.number) }
+        /// Has the kernel complete no further ones, unless they are our successor's. `isGone`: it has no successor either,
+        /// but for a socket that the manager has opened.
+        func refuseConnections(isGone: Bool = false) {
+            if !isKept || isGone && storedAs != nil { Socket.ignoreNewConnections(socket.number) }
         }
     }
 
@@ -32,8 +33,8 @@ struct ListenerSet {
     private(set) var listeners: [Listener] = []
     /// Addresses of this machine that could not be used, though every address was asked for.
     private(set) var skipped: [String] = []
-    /// Stored by an earlier process, and not listened on any more.
-    private(set) var outdated: [Listener] = []
+    /// What the service manager still keeps, though nobody listens on it any more.
+    private(set) var outdated: [String] = []
 
     /// What the kernel keeps of connections that nobody has accepted yet, if net.core.somaxconn allows.
     static let backlog: Int32 = 4096
@@ -72,7 +73,7 @@ struct ListenerSet {
     init(binding hosts: [[SocketAddress]], inherited: [Listener] = []) throws(BindError) {
         var chosen: UInt16 = 0
         let wanted = Set(hosts.joined())
-        outdated = inherited.filter { $0.storedAs != nil && !wanted.contains($0.address) }
+        outdated = inherited.filter { !wanted.contains($0.address) }.compactMap(\.storedAs)
         if let other = inherited.first(where: { $0.storedAs == nil && !wanted.contains($0.address) }) {
             throw BindError(
                 address: "\(other.address)", error: SystemError(call: "LISTEN_FDS", code: 0), isUnwanted: true)
@@ -116,7 +117,7 @@ struct ListenerSet {
             else { throw error }
             throw BindError(address: "\(error.address)", error: error.error, holder: "\(own.address)")
         }
-        next.outdated = outdated + listeners.filter { $0.storedAs != nil && !next.has($0.address) }
+        next.outdated = outdated + listeners.filter { !next.has($0.address) }.compactMap(\.storedAs)
         return next
     }
 
@@ -155,7 +156,7 @@ struct ListenerSet {
     /// Gives the service manager a copy of each socket that it has none of, as far as it takes them, and takes back those
     /// that nobody wants any more.
     mutating func store(in manager: ServiceManager) {
-        for name in outdated.compactMap(\.storedAs) { manager.forget(name) }
+        for name in outdated { manager.forget(name) }
         outdated = []
         var left = manager.storeSize - listeners.count { $0.storedAs != nil }
         for index in listeners.indices where left > 0 && !listeners[index].isKept {

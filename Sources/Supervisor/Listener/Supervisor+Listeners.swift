@@ -9,7 +9,9 @@ extension Supervisor {
     /// Before a worker is told to serve with a generation, it is told where.
     func tellListeners(of generation: UInt64, _ process: WorkerProcess) {
         guard let next = published[generation]?.listeners else { return }
-        for listener in listeners.listeners where !next.has(listener.address) { listener.refuseConnections() }
+        for listener in listeners.listeners where !next.has(listener.address) {
+            listener.refuseConnections(isGone: true)
+        }
         let wanted = Set(next.listeners.map { "\($0.address)" })
         for listener in next.listeners where !process.addresses.contains("\(listener.address)") {
             _ = process.channel.send(.open(address: "\(listener.address)"), with: listener.socket)
@@ -23,7 +25,7 @@ extension Supervisor {
         guard next.listeners.map(\.address) != listeners.listeners.map(\.address) else { return }
         let closeAt = Clock.now() + Self.grace
         for listener in listeners.listeners where !next.has(listener.address) {
-            listener.refuseConnections()
+            listener.refuseConnections(isGone: true)
             leftListeners.append((listener, closeAt))
             log.listenerClosed(listener)
         }

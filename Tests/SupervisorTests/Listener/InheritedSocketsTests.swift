@@ -75,7 +75,7 @@ import Testing
         let given = try bound(storedAs: "listener-a")
         let set = try ListenerSet(
             binding: [SocketAddress.addresses(of: "127.0.0.1", port: 0) ?? []], inherited: [given])
-        #expect(set.outdated.compactMap(\.storedAs) == ["listener-a"])
+        #expect(set.outdated == ["listener-a"])
         #expect(set.listeners.map(\.origin) == [.bound])
     }
 
@@ -96,6 +96,28 @@ import Testing
         let second = try Socket.stream(for: listener.address)
         _ = try Socket.connect(second, to: listener.address)
         #expect(try Socket.accept(listener.socket.number) != nil)
+    }
+
+    /// It is taken out of the store as well: nobody will serve what it would let in.
+    @Test(arguments: [(nil, ListenerSet.Origin.bound, false), ("listener-a", .bound, false), (nil, .systemd, true)])
+    func whatIsGoneForGoodIsShutUnlessTheManagerHasOpenedIt(
+        _ storedAs: String?, _ origin: ListenerSet.Origin, _ isStillOpen: Bool
+    ) throws {
+        let listener = try bound(storedAs: storedAs, origin: origin)
+        listener.refuseConnections(isGone: true)
+        let client = try Socket.stream(for: listener.address)
+        _ = try Socket.connect(client, to: listener.address)
+        #expect((try Socket.accept(listener.socket.number) != nil) == isStillOpen)
+    }
+
+    /// Whoever keeps a set keeps its sockets open, but not those that it leaves.
+    @Test func whatIsLeftAtAReloadIsKnownByNameOnly() throws {
+        let first = try bound(storedAs: "listener-a", origin: .bound)
+        let second = try bound(storedAs: nil, origin: .bound)
+        let set = ListenerSet(adopting: [first, second])
+        let next = try set.changed(to: [[second.address]])
+        #expect(next.listeners.map(\.socket.number) == [second.socket.number])
+        #expect(next.outdated == ["listener-a"])
     }
 
     @Test(arguments: [
