@@ -200,6 +200,21 @@ listens() { inside sh -c "grep -qi ':$(printf %04x "$1") 00000000:0000 0A' /proc
 check "nobody listens where it was" eval '! listens 4000'
 inside sh -c 'rm -r /run/systemd/system/tagway.service.d; systemctl daemon-reload; systemctl restart tagway'
 check "told to come back, it does" within 5 answers 'second answer'
+inside mkdir -p /run/systemd/system/tagway.service.d
+cat <<UNIT | inside sh -c 'cat >/run/systemd/system/tagway.service.d/host.conf; systemctl daemon-reload'
+[Service]
+Environment=DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true
+ExecStart=
+ExecStart=/usr/bin/tagway serve --config /etc/tagway/config.yaml --host '*'
+UNIT
+main=$(property MainPID)
+inside systemctl restart tagway
+everywhere() { inside grep -qi '00000000:0FA0 00000000:0000 0A' /proc/net/tcp && ! inside grep -qi '0100007F:0FA0 00000000:0000 0A' /proc/net/tcp; }
+check "told to listen everywhere on the port that systemd keeps, it does" within 5 everywhere
+check "at the first attempt: $(property NRestarts) restarts" [ "$(property NRestarts)" = 0 ]
+check "and answers" within 5 answers 'second answer'
+inside sh -c 'rm -r /run/systemd/system/tagway.service.d; systemctl daemon-reload; systemctl restart tagway'
+check "told to come back, it does: $(property NRestarts) restarts" within 5 answers 'second answer'
 say "second answer" 'listen: ["127.0.0.1:4000", "127.0.0.1:4002"]'
 inside systemctl reload tagway
 check "a reload adds a listener, and systemd keeps a copy: $(stored)" eval 'listens 4002 && [ "$(stored)" = 2 ]'

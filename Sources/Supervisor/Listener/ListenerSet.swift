@@ -78,11 +78,13 @@ struct ListenerSet {
             throw BindError(
                 address: "\(other.address)", error: SystemError(call: "LISTEN_FDS", code: 0), isUnwanted: true)
         }
-        for addresses in hosts { try add(addresses, from: inherited, &chosen) }
+        let left = Set(
+            inherited.filter { $0.storedAs != nil && !wanted.contains($0.address) }.compactMap(\.address.port))
+        for addresses in hosts { try add(addresses, from: inherited, &chosen, besides: left) }
     }
 
     private mutating func add(
-        _ addresses: [SocketAddress], from open: [Listener], _ chosen: inout UInt16
+        _ addresses: [SocketAddress], from open: [Listener], _ chosen: inout UInt16, besides left: Set<UInt16> = []
     ) throws(BindError) {
         for (index, wanted) in addresses.enumerated() {
             if let given = open.first(where: { $0.address == wanted }) {
@@ -91,6 +93,8 @@ struct ListenerSet {
             }
             let address = wanted.port == 0 ? wanted.with(port: chosen) : wanted
             do throws(SystemError) {
+                // What the service manager still keeps of ours, `*` beside 127.0.0.1 for example, is no other supervisor.
+                if !left.contains(address.port ?? 0) { try Self.probe(address) }
                 let listener = try Self.bind(address)
                 chosen = listener.address.port ?? chosen
                 listeners.append(listener)
@@ -134,7 +138,6 @@ struct ListenerSet {
     private static let noSuchFamily: Set<Int32> = [97, 99]
 
     private static func bind(_ address: SocketAddress) throws(SystemError) -> Listener {
-        try probe(address)
         let socket = try Socket.stream(for: address)
         try Socket.set(.reuseAddress, to: 1, on: socket.number)
         try Socket.set(.reusePort, to: 1, on: socket.number)

@@ -79,6 +79,15 @@ import Testing
         #expect(set.listeners.map(\.origin) == [.bound])
     }
 
+    /// The service manager still has it while we bind.
+    @Test func oneThatOverlapsWhatWeStoredIsBoundBesideIt() throws {
+        let given = try bound(storedAs: "listener-a")
+        let everywhere = try #require(SocketAddress(host: "0.0.0.0", port: given.address.port ?? 0))
+        let set = try ListenerSet(binding: [[everywhere]], inherited: [given])
+        #expect(set.listeners.map(\.address) == [everywhere])
+        #expect(throws: ListenerSet.BindError.self) { try ListenerSet(binding: [[everywhere]]) }
+    }
+
     /// A successor inherits the very socket: what is done to it before its end would be done to the successor.
     @Test(arguments: [(nil, ListenerSet.Origin.bound, false), ("listener-a", .bound, true), (nil, .systemd, true)])
     func onlyWhatNobodyKeepsIsShutToNewConnections(
