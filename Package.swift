@@ -12,10 +12,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-/// Release builds: one optimisation over all modules, and no run-time checks for overlapping access. Debug builds,
-/// which the tests run, make those checks.
+/// Release builds: one optimisation over all modules, no run-time checks for overlapping access (debug builds, which the
+/// tests run, make those), and references counted without atomic operations: each process has one thread of Swift code,
+/// and the other one (NameLookup) touches nothing that is counted.
 let fast: [SwiftSetting] = [
-    .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    .unsafeFlags(
+        ["-cross-module-optimization", "-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"],
+        .when(configuration: .release))
 ]
 
 /// The tests speak to processes through Foundation, which is not annotated for strict memory safety.

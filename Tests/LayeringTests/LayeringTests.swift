@@ -59,6 +59,7 @@ import Testing
         Sample("Worker/Worker.swift", "@globalActor actor A {}", "Worker/Worker.swift says globalActor"),
         Sample("Worker/Worker.swift", "Task { await x() }", "Worker/Worker.swift says Task"),
         Sample("Worker/Worker.swift", "let l = Mutex(0)", "Worker/Worker.swift says Mutex"),
+        Sample("Worker/Worker.swift", "pthread_create(&thread)", "Worker/Worker.swift says pthread_create"),
         Sample("Worker/Worker.swift", "let l = Atomic(0)", "Worker/Worker.swift says Atomic"),
         Sample("Worker/Worker.swift", "final class A: @unchecked Sendable {}", "Worker/Worker.swift says unchecked"),
         Sample("Worker/Worker.swift", "let x = try! y()"),
