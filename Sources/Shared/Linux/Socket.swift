@@ -155,6 +155,12 @@ package enum Socket {
         return .wouldBlock
     }
 
+    /// Whether something was received that nobody has read; recv(2) MSG_PEEK. The end is not something.
+    package static func hasUnread(_ socket: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
+    }
+
     /// Sends `bytes[range]`, once; send(2) without SIGPIPE.
     package static func send(
         _ socket: Int32, _ bytes: [UInt8], _ range: Range<Int>

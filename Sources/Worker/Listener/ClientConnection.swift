@@ -218,8 +218,9 @@ package import Shared
         stream.close()
     }
 
+    /// Unless a request waits in the socket: a loop that was held up may be asked before it has read what came.
     func closeIfIdle() {
-        if isIdle { cancellation.cancel() }
+        if isIdle, !Socket.hasUnread(stream.number) { cancellation.cancel() }
     }
 
     func finish() {
