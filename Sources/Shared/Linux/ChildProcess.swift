@@ -136,11 +136,6 @@ package final class DescriptorBox: Sendable {
     package func duplicate() throws(SystemError) -> FileDescriptor {
         try descriptor.duplicate()
     }
-
-    /// Whether it survives an exec(2); a new descriptor never does.
-    package func setInheritable(_ inheritable: Bool) {
-        _ = clinux_fcntl(descriptor.number, F_SETFD, inheritable ? 0 : Int(FD_CLOEXEC))
-    }
 }
 
 /// Lends a null-terminated array of C strings, as exec(3) wants it.

@@ -89,18 +89,6 @@ internal import Synchronization
         }
     }
 
-    @inline(__always)
-    package func loadByte(_ offset: Int) -> UInt8 {
-        precondition(offset >= 0 && offset < size, "outside of the shared memory")
-        return unsafe base.load(fromByteOffset: offset, as: UInt8.self)
-    }
-
-    @inline(__always)
-    package func storeByte(_ value: UInt8, _ offset: Int) {
-        precondition(offset >= 0 && offset < size, "outside of the shared memory")
-        unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt8.self)
-    }
-
     /// Copies `bytes[range]` to `offset`.
     @inline(__always)
     package func store(_ bytes: [UInt8], _ range: Range<Int>, _ offset: Int) {

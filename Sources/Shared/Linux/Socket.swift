@@ -118,11 +118,6 @@ package enum Socket {
         try unsafe name(of: socket, "getsockname") { unsafe getsockname($0, $1, $2) }
     }
 
-    /// The address of the other side; getpeername(2).
-    package static func remoteAddress(_ socket: Int32) throws(SystemError) -> SocketAddress {
-        try unsafe name(of: socket, "getpeername") { unsafe getpeername($0, $1, $2) }
-    }
-
     private static func name(
         of socket: Int32, _ call: String,
         _ ask: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32

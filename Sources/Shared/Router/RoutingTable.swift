@@ -146,9 +146,6 @@ package final class RoutingTable: Sendable {
     /// Whether tags choose among the deployments of the group of a resolution.
     package func isFiltered(_ resolution: Resolution) -> Bool { groups[resolution.group].isFiltered }
 
-    /// How many deployments the group of a resolution has, fit or not.
-    package func memberCount(ofGroup group: Int) -> Int { groups[group].members.count }
-
     /// How often a request may be retried, by the first of `allowed` that says so.
     package func ownRetries(_ allowed: [Int32]) -> Int? {
         for index in allowed where candidates[Int(index)].retries >= 0 { return Int(candidates[Int(index)].retries) }

@@ -66,11 +66,6 @@ package import Shared
         endFields()
     }
 
-    /// Ends the head of a response that has no body: 204, 304.
-    package func endHeadWithoutBody() {
-        endFields()
-    }
-
     private func endFields() {
         if isLast {
             buffer.append(HeadFields.close)
