@@ -32,7 +32,8 @@ struct ReloadQueue {
     private(set) var successes = 0
     private var waiting: [String] = []
     private var wishes: ReloadWishes = []
-    private var nextID = 1
+    /// Of the reload that began last; they are numbered from 1.
+    private(set) var lastID = 0
     /// Nothing begins, whoever asks.
     private var isHeld = false
     private let clock: () -> Instant
@@ -45,14 +46,19 @@ struct ReloadQueue {
     mutating func ask(_ trigger: String, _ wishes: ReloadWishes = []) -> (id: Int, begins: Bool) {
         waiting.append(trigger)
         self.wishes.formUnion(wishes)
-        guard current == nil, !isHeld else { return (nextID, false) }
+        guard current == nil, !isHeld else { return (lastID + 1, false) }
         beginNext()
-        return (nextID - 1, true)
+        return (lastID, true)
     }
 
     /// From now on those who ask wait until `letGo`.
     mutating func hold() {
         isHeld = true
+    }
+
+    /// Goes on counting where an earlier image of this process ended.
+    mutating func resume(after id: Int) {
+        lastID = id
     }
 
     /// Whether a reload is to begin now.
@@ -67,10 +73,10 @@ struct ReloadQueue {
         guard !waiting.isEmpty, !isHeld else { return }
         var triggers: [String] = []
         for trigger in waiting where !triggers.contains(trigger) { triggers.append(trigger) }
-        current = Reload(id: nextID, triggers: triggers, wishes: wishes, begun: clock(), offer: nil)
+        lastID += 1
+        current = Reload(id: lastID, triggers: triggers, wishes: wishes, begun: clock(), offer: nil)
         waiting = []
         wishes = []
-        nextID += 1
     }
 
     mutating func validated(in time: TimeSpan) {

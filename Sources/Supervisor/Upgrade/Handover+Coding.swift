@@ -22,6 +22,7 @@ extension Handover {
         }
         out.put(generation)
         out.put(lastGeneration)
+        out.put(lastReload)
         out.put(raw: configuration)
         out.put(condemned) { $0.put(raw: $1) }
         out.put(size)
@@ -57,7 +58,7 @@ extension Handover {
             image: image, executable: executable, path: path, startedAt: startedAt, begun: begun,
             runDirectory: runDirectory, lock: lock, control: control, clients: clients, scoreboard: scoreboard,
             listeners: listeners, generation: try input.number(), lastGeneration: try input.number(),
-            configuration: try input.raw(),
+            lastReload: try input.count(), configuration: try input.raw(),
             condemned: try input.optional { (input) throws(Failure) in try input.raw() },
             size: try input.count(), cut: try input.count(),
             workers: try input.array { (input) throws(Failure) in try Worker(from: &input) },

@@ -48,6 +48,8 @@ struct Handover: Equatable {
     var listeners: [Listener] = []
     var generation: UInt64
     var lastGeneration: UInt64
+    /// Number of the last reload that has begun.
+    var lastReload: Int
     /// In force, encoded, and what must not come into force again by itself.
     var configuration: [UInt8]
     var condemned: [UInt8]?

@@ -107,8 +107,8 @@ extension Supervisor {
             scoreboard: scoreboard.memory.descriptor.number,
             listeners: listeners.listeners.map {
                 Handover.Listener(descriptor: $0.socket.number, origin: $0.origin, storedAs: $0.storedAs)
-            }, generation: fleet.generation, lastGeneration: lastGeneration, configuration: encoded,
-            condemned: condemned, size: fleet.size, cut: fleet.cut,
+            }, generation: fleet.generation, lastGeneration: lastGeneration,
+            lastReload: reloads.lastID, configuration: encoded, condemned: condemned, size: fleet.size, cut: fleet.cut,
             workers: fleet.sorted.compactMap { worker in
                 guard let process = processes[worker.id], let block = process.block else { return nil }
                 return Handover.Worker(
@@ -136,6 +136,7 @@ extension Supervisor {
     func takeOver(_ inheritance: Inheritance) {
         let handover = inheritance.handover
         lastGeneration = handover.lastGeneration
+        reloads.resume(after: handover.lastReload)
         condemned = handover.condemned
         metrics = handover.metrics
         log.log.level = handover.logLevel

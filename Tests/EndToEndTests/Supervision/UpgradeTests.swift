@@ -134,6 +134,9 @@ extension Supervision {
                         gateway.events("reload").contains { $0["added"] as? [String] == ["round-\(round)"] }
                     }, "round \(round)")
                 #expect(waitUntil(seconds: 20) { !gateway.events("upgrade-done").isEmpty })
+                // Numbered on, whichever image has read the files.
+                #expect(try gateway.control("reload", "--wait").status == 0)
+                #expect(gateway.events("reload").map { $0["id"] as? Int } == [1, 2])
                 #expect(
                     try PlainClient(port: gateway.port).exchange(PlainClient.chat("round-\(round)")).status == 200)
             }
