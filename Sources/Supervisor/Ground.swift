@@ -21,8 +21,10 @@ struct Ground {
         var configuration: Configuration
         var encoded: [UInt8]
         var slots: DeploymentSlots
-        /// Every file that was read for it; empty where it was taken over.
-        var files: [String: ConfigurationSource.FileState] = [:]
+        /// Every file that was read for it, or afterwards, as far as they were.
+        var files: [String: ConfigurationSource.FileState]
+        /// The files say something else.
+        var hasDrifted = false
     }
 
     /// An ordinary start, in the order in which it may fail: another supervisor, the configuration, the addresses.
@@ -94,7 +96,8 @@ struct Ground {
         if let configuration = try? Configuration(encoded: handover.configuration) {
             loaded = LoadedConfiguration(
                 configuration: configuration, encoded: handover.configuration,
-                slots: DeploymentSlots(adopting: configuration))
+                slots: DeploymentSlots(adopting: configuration), files: handover.files,
+                hasDrifted: handover.hasDrifted)
         } else {
             loaded = try Self.load(source, listenRule, log)
         }

@@ -152,6 +152,7 @@ final class Supervisor {
         encoded = ground.loaded.encoded
         slots = ground.loaded.slots
         looked = ground.loaded.files
+        hasDrifted = ground.loaded.hasDrifted
         startedAt = ground.startedAt
         executable = ground.executable
         watch.note(looked, isComplete: true)

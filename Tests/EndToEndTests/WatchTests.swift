@@ -48,6 +48,13 @@ import Testing
         #expect(gateway.events("subpath-mount").map { $0["path"] as? String } == [gateway.configuration.path])
     }
 
+    @Test func anUpgradeGoesOnWatching() throws {
+        let gateway = try SupervisedGateway(yaml("one"))
+        #expect(try gateway.control("upgrade", "--wait").status == 0)
+        try gateway.write(yaml("two"))
+        expectGeneration(2, gateway, "written after an upgrade")
+    }
+
     @Test func aBadFileIsToldOnceAndMendedByTheNext() throws {
         let gateway = try SupervisedGateway(yaml("one"))
         try gateway.write("model_list: [")

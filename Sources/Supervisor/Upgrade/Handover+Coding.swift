@@ -24,6 +24,11 @@ extension Handover {
         out.put(lastGeneration)
         out.put(lastReload)
         out.put(raw: configuration)
+        out.put(files.sorted { $0.key < $1.key }) { out, file in
+            out.put(file.key)
+            file.value.encode(into: &out)
+        }
+        out.put(hasDrifted)
         out.put(condemned) { $0.put(raw: $1) }
         out.put(size)
         out.put(cut)
@@ -59,6 +64,11 @@ extension Handover {
             runDirectory: runDirectory, lock: lock, control: control, clients: clients, scoreboard: scoreboard,
             listeners: listeners, generation: try input.number(), lastGeneration: try input.number(),
             lastReload: try input.count(), configuration: try input.raw(),
+            files: Dictionary(
+                try input.array { (input) throws(Failure) in
+                    (try input.string(), try ConfigurationSource.FileState(from: &input))
+                }
+            ) { $1 }, hasDrifted: try input.bool(),
             condemned: try input.optional { (input) throws(Failure) in try input.raw() },
             size: try input.count(), cut: try input.count(),
             workers: try input.array { (input) throws(Failure) in try Worker(from: &input) },
@@ -102,6 +112,28 @@ extension BinaryDecoder {
     fileprivate mutating func level() throws(Failure) -> Log.Level {
         guard let level = Log.Level(name: try string()) else { throw Failure() }
         return level
+    }
+}
+
+extension ConfigurationSource.FileState {
+    fileprivate func encode(into out: inout BinaryEncoder) {
+        switch self {
+        case .bytes(let bytes):
+            out.put(true)
+            out.put(raw: bytes)
+        case .unreadable(let error):
+            out.put(false)
+            out.put(error.call)
+            out.put(Int(error.code))
+        }
+    }
+
+    fileprivate init(from input: inout BinaryDecoder) throws(BinaryDecoder.Failure) {
+        if try input.bool() {
+            self = .bytes(try input.raw())
+        } else {
+            self = .unreadable(SystemError(call: try input.string(), code: Int32(clamping: try input.int())))
+        }
     }
 }
 

@@ -52,6 +52,9 @@ struct Handover: Equatable {
     var lastReload: Int
     /// In force, encoded, and what must not come into force again by itself.
     var configuration: [UInt8]
+    /// As they were when they were last read, and whether they say something else.
+    var files: [String: ConfigurationSource.FileState] = [:]
+    var hasDrifted = false
     var condemned: [UInt8]?
     var size: Int
     var cut: Int

@@ -44,6 +44,10 @@ extension Supervision {
                     #expect(try PlainClient(port: port).exchange(PlainClient.chat("quick")).status == 200)
                 }
             }
+            // The files say something else than what is in force, and a new image knows it.
+            #expect(try gateway.status()["config_drift"] as? Bool == true)
+            #expect(try gateway.control("upgrade", "--wait").status == 0)
+            #expect(try gateway.status()["config_drift"] as? Bool == true)
         }
 
         @Test("25. An address removed under Load N on it: who was connected is answered, later ones are refused")
