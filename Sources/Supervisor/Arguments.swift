@@ -50,7 +50,7 @@ extension Command {
     private static func serve(_ flags: inout Flags) throws(UsageError) -> Command {
         let known = [
             "--config", "--host", "--port", "--workers", "--num_workers", "--strict-config", "--env-file", "--run-dir",
-            "--ready-fd", "--help",
+            "--last-good", "--ready-fd", "--help",
         ]
         var options = ServeOptions()
         while let name = flags.next() {
@@ -64,6 +64,7 @@ extension Command {
             case "--strict-config": options.isStrict = true
             case "--env-file": options.environmentFile = try flags.value(.serve)
             case "--run-dir": options.runDirectory = try flags.value(.serve)
+            case "--last-good": options.lastGood = try flags.value(.serve)
             case "--ready-fd": options.readyDescriptor = Int32(try flags.integer(.serve, in: 3...1023))
             case "--help", "-h": return .help(.serve)
             default: throw unknown(name, known, .serve)

@@ -13,6 +13,7 @@ struct Ground {
     /// Whether the workers of an earlier image write to it.
     let sharesScoreboard: Bool
     let loaded: LoadedConfiguration
+    let lastGood: LastGood?
     let startedAt: Instant
     /// The executable that an upgrade takes unless told otherwise.
     let executable: String
@@ -25,6 +26,8 @@ struct Ground {
         var files: [String: ConfigurationSource.FileState]
         /// The files say something else.
         var hasDrifted = false
+        /// What was started from, for the files are bad.
+        var kept: LastGood.Record?
     }
 
     /// An ordinary start, in the order in which it may fail: another supervisor, the configuration, the addresses.
@@ -37,7 +40,8 @@ struct Ground {
         listenRule = try ListenRule(options, activated: inherited.filter { $0.storedAs == nil }.map(\.address))
         // A port that the kernel picks cannot be anybody else's.
         let directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
-        loaded = try Self.load(source, listenRule, log)
+        lastGood = try Self.lastGood(options)
+        loaded = try Self.load(source, listenRule, lastGood, log)
         let addresses = listenRule.addresses(loaded.configuration)
         do throws(ListenerSet.BindError) {
             listeners = try ListenerSet(binding: addresses, inherited: inherited)
@@ -93,13 +97,14 @@ struct Ground {
         listenRule = try ListenRule(
             options,
             activated: listeners.listeners.filter { $0.origin == .systemd && $0.storedAs == nil }.map(\.address))
+        lastGood = try Self.lastGood(options)
         if let configuration = try? Configuration(encoded: handover.configuration) {
             loaded = LoadedConfiguration(
                 configuration: configuration, encoded: handover.configuration,
                 slots: DeploymentSlots(adopting: configuration), files: handover.files,
                 hasDrifted: handover.hasDrifted)
         } else {
-            loaded = try Self.load(source, listenRule, log)
+            loaded = try Self.load(source, listenRule, lastGood, log)
         }
         scoreboard.usedDeployments = max(scoreboard.usedDeployments, loaded.slots.used)
     }
@@ -132,10 +137,48 @@ struct Ground {
         }
     }
 
+    private static func lastGood(_ options: ServeOptions) throws(StartFailure) -> LastGood? {
+        guard let directory = options.lastGood else { return nil }
+        do throws(SystemError) {
+            return try LastGood(in: File.absolute(directory))
+        } catch {
+            throw StartFailure(ExitCode.system, "--last-good \(directory): \(error.description)")
+        }
+    }
+
     private static func load(
-        _ source: ConfigurationSource, _ listenRule: ListenRule, _ log: SupervisorLog
+        _ source: ConfigurationSource, _ listenRule: ListenRule, _ lastGood: LastGood?, _ log: SupervisorLog
     ) throws(StartFailure) -> LoadedConfiguration {
-        let loaded = source.load()
+        let files = source.load()
+        switch judge(files, source, listenRule, log) {
+        case .fit(let configuration): return configuration
+        case .unfit(let reasons):
+            guard let kept = lastGood?.read() else {
+                throw StartFailure(ExitCode.configuration, reasons.joined(separator: "\n"))
+            }
+            switch judge(source.load(from: kept), source, listenRule, log) {
+            case .fit(var configuration):
+                log.startsFromLastGood(kept)
+                configuration.kept = kept
+                configuration.files = files.files
+                configuration.hasDrifted = true
+                return configuration
+            case .unfit(let others):
+                let also = "and what was kept by --last-good on \(kept.date) cannot be served now:"
+                throw StartFailure(ExitCode.configuration, (reasons + [also] + others).joined(separator: "\n"))
+            }
+        }
+    }
+
+    private enum Judgement {
+        case fit(LoadedConfiguration)
+        case unfit([String])
+    }
+
+    private static func judge(
+        _ loaded: ConfigurationSource.Loaded, _ source: ConfigurationSource, _ listenRule: ListenRule,
+        _ log: SupervisorLog
+    ) -> Judgement {
         log.problems(loaded.decoded.problems)
         var slots = DeploymentSlots()
         let (verdict, warnings) = ConfigurationVerdict.judge(
@@ -144,10 +187,10 @@ struct Ground {
         log.problems(warnings)
         switch verdict {
         case .candidate(let configuration, let encoded):
-            return LoadedConfiguration(
-                configuration: configuration, encoded: encoded, slots: slots, files: loaded.files)
-        case .refused(let reasons):
-            throw StartFailure(ExitCode.configuration, reasons.joined(separator: "\n"))
+            return .fit(
+                LoadedConfiguration(
+                    configuration: configuration, encoded: encoded, slots: slots, files: loaded.files))
+        case .refused(let reasons): return .unfit(reasons)
         case .unchanged: preconditionFailure("there is nothing yet that a first configuration could equal")
         }
     }

@@ -47,6 +47,7 @@ enum Help {
               --env-file FILE   NAME=value lines that os.environ/NAME refers to, before the environment
               --run-dir DIR     for the lock and the control socket; default $RUNTIME_DIRECTORY,
                                 else $XDG_RUNTIME_DIR/tagway/PORT, else /tmp/tagway-UID/PORT
+              --last-good DIR   keep the configuration in force in DIR, and start from it when the files are bad
               --ready-fd N      write a newline to this open descriptor when all workers serve, and close it
 
         signals: HUP reloads the configuration, TERM and INT stop when all requests have ended (again: now),

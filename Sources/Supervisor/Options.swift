@@ -11,6 +11,8 @@ struct ServeOptions: Equatable {
     var isStrict = false
     var environmentFile: String?
     var runDirectory: String?
+    /// Where the files of the last good configuration are kept; nil: nowhere.
+    var lastGood: String?
     /// Where to write a line once all workers serve.
     var readyDescriptor: Int32?
 }

@@ -89,7 +89,7 @@ extension Supervisor {
             }
         }
         now.generation = fleet.generation
-        now.isDegraded = fleet.isDegraded
+        now.isDegraded = fleet.isDegraded || startedFromKept != nil
         now.hasDrifted = hasDrifted
         now.queues = listeners.listeners.map { ("\($0.address)", Socket.queueLength($0.socket.number)) }
         scoreboard.publish(metrics.text(now))

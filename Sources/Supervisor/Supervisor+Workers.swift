@@ -146,6 +146,7 @@ extension Supervisor {
             log.ready(workers: fleet.size, took: took, generation: fleet.generation)
             manager.ready(status)
             readiness.take()?.tell()
+            if startedFromKept == nil { keepLastGood() }
         case .workerExited(let departure): departed(departure)
         case .crashLoop(let slot, let deaths):
             log.crashLoop(slot: slot, deaths: deaths)
@@ -199,7 +200,10 @@ extension Supervisor {
 
     var status: String {
         let text = "\(fleet.readyCount)/\(fleet.size) workers, generation \(fleet.generation)"
-        guard fleet.isDegraded else { return text }
+        guard fleet.isDegraded else {
+            return startedFromKept == nil
+                ? text : "degraded: the files cannot be served, an older configuration is, \(text)"
+        }
         let failing = (0..<fleet.size).filter { fleet.isFailing($0) }.map(String.init).joined(separator: ", ")
         return "degraded: slot \(failing) failing, \(text)"
     }

@@ -58,6 +58,9 @@ final class Supervisor {
     var knownOverflows: Int?
     /// The files are not what is in force.
     var hasDrifted = false
+    var lastGood: LastGood?
+    /// When the configuration in force was kept, if the files were too bad to start from; seconds since 1970.
+    var startedFromKept: Int?
     /// Every file as it was when the configuration was last read, for whatever reason.
     var looked: [String: ConfigurationSource.FileState] = [:]
     /// What was in force before, and what must not come into force again by itself.
@@ -153,6 +156,13 @@ final class Supervisor {
         slots = ground.loaded.slots
         looked = ground.loaded.files
         hasDrifted = ground.loaded.hasDrifted
+        lastGood = ground.lastGood
+        startedFromKept = inheritance?.handover.startedFromKept
+        if let kept = ground.loaded.kept {
+            lastGood?.adopt(kept)
+            startedFromKept = kept.keptAt
+            metrics.isLastReloadGood = false
+        }
         startedAt = ground.startedAt
         executable = ground.executable
         watch.note(looked, isComplete: true)

@@ -6,6 +6,9 @@ package struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringCo
     package let call: String
     package let code: Int32
 
+    /// There is no such file.
+    package static let noSuchFile = ENOENT
+
     package init(call: String, code: Int32) {
         self.call = call
         self.code = code

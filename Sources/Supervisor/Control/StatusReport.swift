@@ -33,6 +33,8 @@ struct StatusReport: Equatable {
     var hash: String
     /// The files are not what is in force.
     var hasDrifted: Bool
+    /// When the configuration in force was kept, if it was started from in place of bad files; seconds since 1970.
+    var startedFromKept: Int?
     var uptime: TimeSpan
     var generation: UInt64
     var wanted: Int
@@ -66,6 +68,7 @@ struct StatusReport: Equatable {
         object.member("config", config)
         object.member("config_hash", hash)
         object.member("config_drift", hasDrifted)
+        if let startedFromKept { object.member("last_good_kept_at", Timestamp.text(Int64(startedFromKept) * 1000)) }
         object.member("uptime_s", Int(uptime.seconds))
         object.member("generation", Int(clamping: generation))
         object.member("workers_wanted", wanted)

@@ -45,6 +45,10 @@ struct StatusText {
             "listening on \(report.listeners.map(Self.describe).joined(separator: ", "))",
         ]
         if report.hasDrifted { lines.append(paint("the files are not what is in force", .yellow)) }
+        if let kept = report.startedFromKept {
+            let date = Timestamp.text(Int64(kept) * 1000)
+            lines.append(paint("the files could not be served at the start: this was kept on \(date)", .red))
+        }
         if let reload = report.lastReload {
             let line = "last reload: \(reload.name)\(reload.failure.map { ": \($0)" } ?? "")"
             lines.append(reload.isGood ? line : paint(line, .red))

@@ -124,7 +124,7 @@ extension Supervisor {
         if !fleet.hasStarted { return "starting" }
         if fleet.isReloading { return "reloading" }
         if upgrade.isUnderWay { return "upgrading" }
-        return fleet.isDegraded ? "degraded" : "ready"
+        return fleet.isDegraded || startedFromKept != nil ? "degraded" : "ready"
     }
 
     func report() -> StatusReport {
@@ -139,7 +139,8 @@ extension Supervisor {
         }
         return StatusReport(
             state: state, version: Main.version, build: BuildID.own, process: CurrentProcess.id, config: source.path,
-            hash: configuration.fingerprint, hasDrifted: hasDrifted, uptime: now - startedAt,
+            hash: configuration.fingerprint, hasDrifted: hasDrifted,
+            startedFromKept: startedFromKept, uptime: now - startedAt,
             generation: fleet.generation, wanted: fleet.size, configured: wantedWorkers, ready: fleet.readyCount,
             listeners: listeners.listeners.map {
                 StatusReport.Listener(address: "\($0.address)", queued: Socket.queueLength($0.socket.number))

@@ -67,7 +67,9 @@ struct SupervisorMetrics: Equatable {
             "gateway_config_last_reload_timestamp_seconds", "When the configuration in force came into force.",
             lastReloadSeconds)
         text.gauge("gateway_config_drift", "1 while the files differ from what is in force.", now.hasDrifted ? 1 : 0)
-        text.gauge("gateway_degraded", "1 while a slot cannot keep a worker.", now.isDegraded ? 1 : 0)
+        text.gauge(
+            "gateway_degraded", "1 while a slot cannot keep a worker, or a kept configuration stands in for bad files.",
+            now.isDegraded ? 1 : 0)
         text.family("gateway_requests_failed_total", "counter", "Requests that ended with their worker.")
         text.sample("gateway_requests_failed_total", [("reason", "worker_death")], lostRequests)
         text.gauge("gateway_draining_connections", "Connections of workers that drain.", now.drainingConnections)

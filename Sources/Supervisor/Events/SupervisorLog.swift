@@ -85,6 +85,18 @@ final class SupervisorLog {
         }
     }
 
+    func startsFromLastGood(_ kept: LastGood.Record) {
+        log.event(.error, "last-good") { fields in
+            fields.member("kept_at", kept.date)
+            fields.member("files", kept.files.keys.sorted())
+            fields.member("problem", "the files cannot be served; what was kept then is")
+        }
+    }
+
+    func lastGoodNotKept(_ error: SystemError) {
+        log.event(.warn, "last-good-not-kept") { $0.member("error", error.description) }
+    }
+
     /// The configuration is polled where it cannot be watched.
     func watchLimited(_ error: SystemError) {
         log.event(.warn, "watch-limited") { $0.member("error", error.description) }

@@ -34,7 +34,11 @@ struct ConfigurationSource {
     }
 
     /// Reads everything anew. What is wrong is among the problems; nothing is thrown.
-    func load(_ environment: [String: String] = CurrentProcess.environment()) -> Loaded {
+    ///
+    /// `kept`: the files as they were then; the environment is that of now all the same.
+    func load(
+        _ environment: [String: String] = CurrentProcess.environment(), from kept: LastGood.Record? = nil
+    ) -> Loaded {
         var environment = environment
         var problems: [Problem] = []
         var files: [String: FileState] = [:]
@@ -44,7 +48,7 @@ struct ConfigurationSource {
             problems = Self.apply(content, of: environmentFile, to: &environment)
         }
         var decoded = ConfigurationDecoder.decode(path: path, environment: environment) { path in
-            let content = File.read(path)
+            let content = kept?.content(of: path) ?? File.read(path)
             files[path] = FileState(content)
             return content
         }

@@ -96,6 +96,7 @@ extension Supervisor {
         applyTiming()
         if let next = published[fleet.generation]?.listeners { listen(next) }
         if listenRule.overrules(configuration) { log.listenIsOverruled() }
+        keepLastGood(isRollback: isRollback)
         finishReload(isRollback ? .rolledBack(difference, outcome) : .done(difference, outcome))
         adjustWatch()
         if options.workers == nil {
@@ -115,6 +116,7 @@ extension Supervisor {
         log.reloaded(finished)
         metrics.count(result, atSeconds: Int(Clock.unixMilliseconds() / 1000))
         setDrift(!finished.isGood)
+        if finished.isGood { startedFromKept = nil }
         publishMetrics()
         for waiting in waitingForReload where waiting.reload <= finished.id {
             control.answer(waiting.client, finished.answer)
@@ -133,6 +135,22 @@ extension Supervisor {
         guard probation.crashed(slot: slot, now: Clock.now()), former != nil else { return }
         log.rollingBack(generation: fleet.generation)
         reload("crashes", .former)
+    }
+
+    // MARK: What is kept for a start with bad files
+
+    /// The files as they were read last are what workers serve by now; or, after a rollback, not.
+    func keepLastGood(isRollback: Bool = false) {
+        do throws(SystemError) {
+            if isRollback {
+                try lastGood?.takeBack()
+            } else {
+                let now = Int(Clock.unixMilliseconds() / 1000)
+                try lastGood?.keep(LastGood.Record(looked, without: options.environmentFile, keptAt: now))
+            }
+        } catch {
+            log.lastGoodNotKept(error)
+        }
     }
 
     // MARK: The difference between the files and what is in force

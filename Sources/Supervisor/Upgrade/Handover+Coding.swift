@@ -29,6 +29,7 @@ extension Handover {
             file.value.encode(into: &out)
         }
         out.put(hasDrifted)
+        out.put(startedFromKept)
         out.put(condemned) { $0.put(raw: $1) }
         out.put(size)
         out.put(cut)
@@ -68,7 +69,7 @@ extension Handover {
                 try input.array { (input) throws(Failure) in
                     (try input.string(), try ConfigurationSource.FileState(from: &input))
                 }
-            ) { $1 }, hasDrifted: try input.bool(),
+            ) { $1 }, hasDrifted: try input.bool(), startedFromKept: try input.optionalInt(),
             condemned: try input.optional { (input) throws(Failure) in try input.raw() },
             size: try input.count(), cut: try input.count(),
             workers: try input.array { (input) throws(Failure) in try Worker(from: &input) },

@@ -55,6 +55,7 @@ struct Handover: Equatable {
     /// As they were when they were last read, and whether they say something else.
     var files: [String: ConfigurationSource.FileState] = [:]
     var hasDrifted = false
+    var startedFromKept: Int?
     var condemned: [UInt8]?
     var size: Int
     var cut: Int

@@ -109,6 +109,7 @@ extension Supervisor {
                 Handover.Listener(descriptor: $0.socket.number, origin: $0.origin, storedAs: $0.storedAs)
             }, generation: fleet.generation, lastGeneration: lastGeneration,
             lastReload: reloads.lastID, configuration: encoded, files: looked, hasDrifted: hasDrifted,
+            startedFromKept: startedFromKept,
             condemned: condemned, size: fleet.size, cut: fleet.cut,
             workers: fleet.sorted.compactMap { worker in
                 guard let process = processes[worker.id], let block = process.block else { return nil }

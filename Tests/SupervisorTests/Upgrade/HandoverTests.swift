@@ -28,7 +28,7 @@ import Testing
                 Handover.Listener(descriptor: 9, origin: .systemd, storedAs: "listener-x"),
             ], generation: 5, lastGeneration: 6, lastReload: 7, configuration: [1, 2, 3],
             files: ["/c.yaml": .bytes([4, 5]), "/d.yaml": .unreadable(SystemError(call: "open", code: 2))],
-            hasDrifted: true, condemned: [0], size: 2,
+            hasDrifted: true, startedFromKept: 77, condemned: [0], size: 2,
             cut: 1,
             workers: [
                 Handover.Worker(worker: serving, process: 100, channel: 20, errors: 21, block: 0),
