@@ -58,6 +58,7 @@ internal import Shared
         }
         server.connectionsChanged = { [unowned self] count in
             self.board.setConnections(count)
+            for listener in self.listeners.values { listener.connectionsChanged() }
             self.endWhenDrained()
         }
         EventLoop.shared.start { await self.obey() }

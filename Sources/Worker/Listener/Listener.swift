@@ -5,6 +5,10 @@ internal import Shared
 /// One accept a wake-up, then to the end of the kernel's wait queue: so that connections spread over the workers.
 /// It also tries once a second without being woken, for a worker that died between wake-up and accept has
 /// swallowed somebody else's wake-up.
+///
+/// A worker that has its fair share leaves connections to others until it has less again, and looks for itself every
+/// 20 ms, for the share grows with what others take. To wait out those 20 ms when its own connections have ended would
+/// bound what it takes, and a busy machine on which the others are late would never catch up.
 @Loop final class Listener {
     private let descriptor: FileDescriptor
     private let readiness: Readiness
@@ -13,6 +17,8 @@ internal import Shared
     private let mayAccept: @Loop () -> Bool
     /// Told of every connection accepted, and of every failure to accept.
     private let accepted: @Loop (SystemError?) -> Void
+    /// Where it waits while connections are left to others.
+    private let share = Waiter()
     private var isStopped = false
 
     init(
@@ -34,13 +40,18 @@ internal import Shared
             guard mayAccept() else {
                 // Level-triggered: out of the set while others take the connections, or the loop would spin.
                 readiness.pause()
-                await EventLoop.shared.sleep(until: EventLoop.shared.now + .milliseconds(20))
+                _ = await share.wait(until: EventLoop.shared.now + .milliseconds(20))
                 guard !isStopped else { break }
                 try? readiness.yieldTurn()
                 continue
             }
             if tryAccept() { continue }
         }
+    }
+
+    /// This worker has more connections or fewer: perhaps it may have another one.
+    func connectionsChanged() {
+        if share.isWaiting, mayAccept() { share.wake(.ready) }
     }
 
     /// Takes one queued connection, if there is one. False when the system refused.
@@ -71,6 +82,7 @@ internal import Shared
             }
         }
         isStopped = true
+        share.close()
         readiness.close()
     }
 }
