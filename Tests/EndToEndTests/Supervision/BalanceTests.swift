@@ -62,6 +62,7 @@ extension Supervision {
             let loaded = try LoadedGateway(workers: 4)
             var load = Load.k
             load.turnover = Supervision.pick(150, 50)
+            let looks = Supervision.pick(20, 270)
             var ratios: [Double] = []
             let report = try loaded.run(load) {
                 Supervision.wait(0.5)
@@ -69,7 +70,6 @@ extension Supervision {
                 // Until the successor has had its chances: 5 % of all requests come over new connections.
                 #expect(loaded.settle(workers: 4))
                 Supervision.wait(Supervision.pick(3, 30))
-                let looks = Supervision.pick(20, 270)
                 for _ in 0..<looks {
                     let shares = try self.shares(loaded.gateway)
                     ratios.append(Double(shares.max() ?? 0) * 4 / Double(max(1, shares.reduce(0, +))))
@@ -77,13 +77,13 @@ extension Supervision {
                 }
             }
             let account = Account(report, loaded.gateway)
-            // Connections come and go all the time: what counts is how it is, not one moment of many.
+            let atTheEnd = ratios[ratios.count - 1]
             ratios.sort()
             let (median, worst) = (ratios[ratios.count / 2], ratios[ratios.count - 1])
             figure(
-                "max/mean \(Int(median * 100)) % (at one moment \(Int(worst * 100)) %), "
-                    + "\(report.kept.connects) connects, \(account.text)")
-            #expect(median <= 1.5)
+                "max/mean \(Int(atTheEnd * 100)) % at the end, \(Int(median * 100)) % as the median of \(looks) looks, "
+                    + "\(Int(worst * 100)) % at most; \(report.kept.connects) connects, \(account.text)")
+            #expect(worst <= 1.5)
             #expect(median >= 1)
             #expect(account.unexplained.isEmpty, "\(account.unexplained.prefix(3))")
         }

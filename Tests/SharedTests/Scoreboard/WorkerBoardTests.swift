@@ -104,6 +104,28 @@ import Testing
         #expect(board.mayAccept(now: now))
     }
 
+    @Test(arguments: [
+        // Few are never too many.
+        (own: 8, others: [0, 0, 0], may: true), (own: 9, others: [0, 0, 0], may: false),
+        // 1.375 times the mean, then 1.25 times and 8.
+        (own: 22, others: [14, 14, 14], may: true), (own: 23, others: [14, 14, 13], may: false),
+        (own: 320, others: [239, 239, 239], may: true), (own: 340, others: [239, 239, 239], may: false),
+    ])
+    func whatIsClearlyMoreThanAShareDependsOnTheMean(own: Int, others: [Int], may: Bool) {
+        let now = Instant(nanoseconds: 10_000_000_000)
+        board.setAccepting(true)
+        board.beat(now)
+        board.setConnections(own)
+        for (index, count) in others.enumerated() {
+            scoreboard.prepare(4 + index, slot: 1 + index)
+            let other = WorkerBoard(scoreboard, block: 4 + index)
+            other.setAccepting(true)
+            other.beat(now)
+            other.setConnections(count)
+        }
+        #expect(board.mayAccept(now: now) == may)
+    }
+
     @Test func publishedTextIsReadWholeOrNotAtAll() {
         scoreboard.publish(Array("first".utf8))
         #expect(scoreboard.published() == Array("first".utf8))
