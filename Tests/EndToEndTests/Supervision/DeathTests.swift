@@ -158,9 +158,11 @@ extension Supervision {
                 #expect(loaded.settle(workers: 1))
             }
             let account = Account(report, loaded.gateway)
+            let waits = loaded.gateway.events("worker-exit").compactMap { $0["next_try_ms"] as? Int }
             figure(
-                "\(kills) kills, \(report.sent) connections, \(report.fresh.failures("refused")) refused, "
-                    + account.text)
+                "\(kills) kills, \(report.sent) connections, \(report.fresh.failures("refused")) refused; "
+                    + "\(report.fresh.failures("timeout")) waited in vain for 5 s at the socket, while the only slot paused "
+                    + "for up to \(waits.max() ?? 0) ms after its deaths; \(account.text)")
             #expect(kills > 2)
             #expect(report.fresh.failures("refused") == 0)
             #expect(report.fresh.connects == report.fresh.sent)

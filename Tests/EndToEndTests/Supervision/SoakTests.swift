@@ -81,7 +81,10 @@ extension Supervision {
                 Glibc.kill(worker, SIGCONT)
             case .more: gateway.signal(SIGTTIN)
             case .less: if ready.count > 2 { gateway.signal(SIGTTOU) }
-            case .upgrade: gateway.signal(SIGUSR2)
+            case .upgrade:
+                // What lies there may be bad by now, and a new image would not start with it.
+                try loaded.write("round-\(round)")
+                gateway.signal(SIGUSR2)
             }
         }
     }
