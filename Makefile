@@ -8,7 +8,6 @@ CONFORMANCE ?= ../shared/conformance
 
 TAGWAY := .build/release/tagway
 CONFORMANCE_VENV := .build/conformance-venv
-SOAK_ROWS := $(CURDIR)/.build/soak-rows
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test soak lint check conformance fuzz deps clean
@@ -29,10 +28,8 @@ test: deps test-programs ## build and run all tests
 soak: build test-programs ## the numbered tests of docs/reliability.md in full, the last for SOAK_MINUTES (60)
 	$(SWIFT) build -c release --product load-generator -Xswiftc -static-stdlib
 	$(SWIFT) build --build-tests
-	@rm -f $(SOAK_ROWS)
-	-TAGWAY_SOAK=1 TAGWAY_PROGRAMS=$(CURDIR)/.build/release TAGWAY_SOAK_TABLE=$(SOAK_ROWS) SOAK_MINUTES=$(or $(SOAK_MINUTES),60) \
-		$(SWIFT) test --skip-build --disable-xctest --filter 'EndToEndTests.Supervision/$(SOAK_TESTS)'
-	@Tests/EndToEndTests/soak-table.sh $(SOAK_ROWS) $(SOAK_TABLE)
+	@SWIFT='$(SWIFT)' SOAK_MINUTES=$(or $(SOAK_MINUTES),60) SOAK_TESTS='$(SOAK_TESTS)' SOAK_TABLE='$(SOAK_TABLE)' \
+		Tests/EndToEndTests/soak.sh
 
 lint: ## check the format of every Swift file
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests bench
@@ -97,4 +94,4 @@ install-packages:
 include deploy/deploy.mk
 
 clean: ## remove what was built
-	rm -rf .build .build-fuzz .build-root
+	rm -rf .build .build-fuzz .build-root .build-walks

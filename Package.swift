@@ -83,7 +83,7 @@ let package = Package(
         .testTarget(name: "LayeringTests", swiftSettings: strictTests),
         .testTarget(
             name: "EndToEndTests", dependencies: ["tagway", "mock-upstream", "load-generator", "Shared"],
-            exclude: ["SDK", "Python", "Faults", "soak-table.sh"],
+            exclude: ["SDK", "Python", "Faults", "soak.sh", "soak-table.sh"],
             swiftSettings: strictTests),
         fuzz,
     ] + choice

@@ -19,7 +19,7 @@ import Testing
         #expect(waitUntil(seconds: 5) { generation(gateway) == number }, "\(what)\n\(gateway.log)")
     }
 
-    @Test("66. an edit in place, by rename, with a backup, and after a removal is a reload")
+    @Test("66. an edit in place, by rename, with a backup, and after a removal is a reload", .inTable)
     func anEditIsAReload() throws {
         let gateway = try SupervisedGateway(yaml("one"))
         let files = FileManager.default
@@ -41,7 +41,7 @@ import Testing
         #expect(gateway.events("reload-begin").allSatisfy { $0["trigger"] as? [String] == ["watch"] })
     }
 
-    @Test("66. a file that is mounted by itself is warned of", .enabled(if: SupervisedGateway.canMount))
+    @Test("66. a file that is mounted by itself is warned of", .inTable, .enabled(if: SupervisedGateway.canMount))
     func aMountedFileIsWarnedOf() throws {
         let gateway = try SupervisedGateway(yaml("one"), mountedFile: true)
         #expect(waitUntil(seconds: 5) { !gateway.events("subpath-mount").isEmpty }, "\(gateway.log)")
@@ -69,7 +69,7 @@ import Testing
     }
 
     /// As the kubelet updates a volume: a new folder, a new link, renamed over `..data`.
-    @Test("66. twenty swaps of a ConfigMap are twenty generations, within two seconds")
+    @Test("66. twenty swaps of a ConfigMap are twenty generations, within two seconds", .inTable)
     func aConfigMapSwapIsAReload() throws {
         let gateway = try SupervisedGateway(yaml("zero"))
         let folder = gateway.directory

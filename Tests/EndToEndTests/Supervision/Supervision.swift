@@ -10,6 +10,21 @@ import Testing
     /// Whether `make soak` runs.
     static let isSoak = ProcessInfo.processInfo.environment["TAGWAY_SOAK"] == "1"
 
+    /// Tests that mostly wait. In `make soak` they run beside 72, the others before it and alone; soak.sh.
+    static let besideLoad: Set<String> = [
+        "11", "15", "22", "23", "32", "33", "35", "37", "39", "45", "47", "48", "49", "51", "59",
+    ]
+
+    /// Whether a test has its turn in the stage of `make soak` that runs, if one does.
+    static func isDue(_ number: String) -> Bool {
+        switch ProcessInfo.processInfo.environment["TAGWAY_SOAK_STAGE"] {
+        case "alone": number != "72" && !besideLoad.contains(number)
+        case "beside": besideLoad.contains(number)
+        case "load": number == "72"
+        default: true
+        }
+    }
+
     static func pick<Value>(_ short: Value, _ long: Value) -> Value { isSoak ? long : short }
 
     /// One model that answers itself, and one behind an upstream if there is one.
@@ -67,14 +82,16 @@ struct InTable: SuiteTrait, TestTrait, TestScoping {
         guard testCase != nil, let path = ProcessInfo.processInfo.environment["TAGWAY_SOAK_TABLE"] else {
             return try await function()
         }
+        let name = test.displayName ?? test.name
+        let parts = name.split(separator: ". ", maxSplits: 1)
+        let number = parts.count == 2 ? String(parts[0]) : ""
+        guard Supervision.isDue(number) else { return }
         let row = Row()
         let begun = monotonicSeconds()
         defer {
-            let name = test.displayName ?? test.name
-            let parts = name.split(separator: ". ", maxSplits: 1)
             let isGood = row.issues.load(ordering: .relaxed) == 0
             let cells = [
-                parts.count == 2 ? String(parts[0]) : "", String(parts.last ?? ""),
+                number, String(parts.last ?? ""),
                 row.figures.withLock { $0.joined(separator: "; ") }, "\(Int(monotonicSeconds() - begun)) s",
                 isGood ? "pass" : "FAIL",
             ]

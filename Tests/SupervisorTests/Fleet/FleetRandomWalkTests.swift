@@ -165,7 +165,7 @@ import Testing
         mutating func settle() {
             for _ in 0..<400 where exit == nil {
                 for id in workers.keys.sorted() {
-                    for _ in 0..<20 { advance(id) }
+                    for _ in 0..<20 where workers[id]?.orders.isEmpty == false { advance(id) }
                 }
                 reapOne()
                 now = now + .milliseconds(300)
