@@ -8,13 +8,21 @@ struct Account {
     /// Their connection ended with a worker that had not read the request yet: no record can name it, but the worker's
     /// death counts the connection.
     var unread = 0
+    /// Of those, the most that one death explains; how many were never sent; and the longest time, in milliseconds, from
+    /// when one was sent to when its client saw the end.
+    var mostUnread = 0
+    var unsent = 0
+    var longestUnread = 0
     var unexplained: [LoadReport.Failure] = []
     /// Records of requests that no client saw fail.
     var unseen: [String] = []
     var records = 0
 
     var text: String {
-        "\(named + unread + unexplained.count) failed: \(named) named, \(unread) unread, "
+        let details =
+            unread == 0
+            ? "" : " (at most \(mostUnread) at one death, \(unsent) not sent yet, others \(longestUnread) ms ago at most)"
+        return "\(named + unread + unexplained.count) failed: \(named) named, \(unread) unread\(details), "
             + "\(unexplained.count) unexplained; \(unseen.count) of \(records) records unseen"
     }
 
@@ -22,6 +30,7 @@ struct Account {
         var milliseconds: Int
         /// Connections that ended with the worker and had no request under way.
         var silent: Int
+        var explained = 0
     }
 
     init(_ report: LoadReport, _ gateway: SupervisedGateway) {
@@ -44,11 +53,15 @@ struct Account {
             }
             if let exit, failure.kind == "reset" || failure.kind == "early-end" {
                 exits[exit].silent -= 1
+                exits[exit].explained += 1
                 unread += 1
+                if failure.sentFor == nil { unsent += 1 }
+                longestUnread = max(longestUnread, failure.sentFor ?? 0)
             } else {
                 unexplained.append(failure)
             }
         }
+        mostUnread = exits.map(\.explained).max() ?? 0
         let failed = Set(report.failures.map(\.id))
         unseen = ids.filter { !failed.contains($0) }
     }

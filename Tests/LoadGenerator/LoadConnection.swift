@@ -33,6 +33,8 @@ import Shared
     private let input = ByteBuffer(capacity: 4096)
     private var head = MessageHead()
     private(set) var requests = 0
+    /// When the last request was given to the system whole.
+    private(set) var sentAt: Instant?
 
     /// The longest that anything may take: a connect, an answer, the next event.
     private let patience: TimeSpan
@@ -69,12 +71,14 @@ import Shared
         _ request: [UInt8], id: [UInt8], isStream: Bool = false, _ piece: (ArraySlice<UInt8>) -> Void
     ) async throws(Failure) -> Answer {
         requests += 1
+        sentAt = nil
         var deadline = Clock.now() + patience
         do throws(StreamFailure) {
             try await stream.write(request, 0..<request.count, until: deadline)
         } catch {
             throw translate(error)
         }
+        sentAt = Clock.now()
         try await readHead(until: deadline)
         let isOurs = input.storage[head.base..<head.end].firstRange(of: id) != nil
         let answer = Answer(status: head.status, closes: !head.keepsAlive(input.storage), isOurs: isOurs)

@@ -9,6 +9,8 @@ package struct LoadReport: Codable, Sendable {
         /// Since the run began, and since 1970.
         package var atMilliseconds: Int
         package var unixMilliseconds: Int
+        /// Milliseconds since the request was sent; nil when it never was.
+        package var sentFor: Int?
         /// Whether the connection had served a request before.
         package var isReused: Bool
     }

@@ -84,11 +84,14 @@ import Shared
         begun + TimeSpan(nanoseconds: Int64(index) * 1_000_000_000 / Int64(rate))
     }
 
-    private func fail(_ tally: inout Tally, _ id: String, _ kind: String, isReused: Bool = false) {
+    private func fail(_ tally: inout Tally, _ id: String, _ kind: String, on connection: LoadConnection?) {
+        let now = Clock.now()
         tally.load.failures.append(
             LoadReport.Failure(
-                id: id, kind: kind, atMilliseconds: (Clock.now() - begun).milliseconds,
-                unixMilliseconds: Int(Clock.unixMilliseconds()), isReused: isReused))
+                id: id, kind: kind, atMilliseconds: (now - begun).milliseconds,
+                unixMilliseconds: Int(Clock.unixMilliseconds()),
+                sentFor: connection?.sentAt.map { (now - $0).milliseconds },
+                isReused: (connection?.requests ?? 0) > 1))
     }
 
     private func request(_ id: String, _ model: String, more: String = "") -> [UInt8] {
@@ -136,10 +139,9 @@ import Shared
                 connection = try await LoadConnection(options)
             }
             guard let connection else { return nil }
-            let isReused = connection.requests > 0
             let answer = try await connection.exchange(request(id, "quick"), id: Array(id.utf8)) { _ in }
             if let problem = problem(answer) {
-                fail(&kept, id, problem, isReused: isReused)
+                fail(&kept, id, problem, on: connection)
             } else {
                 kept.answered(from: due, in: phase)
             }
@@ -149,7 +151,7 @@ import Shared
                 return connection
             }
         } catch {
-            fail(&kept, id, error.kind, isReused: (connection?.requests ?? 0) > 1)
+            fail(&kept, id, error.kind, on: connection)
         }
         connection?.close()
         return nil
@@ -179,18 +181,20 @@ import Shared
     private func askOnce(_ id: String, _ due: Instant) async {
         let phase = phase
         fresh.load.sent += 1
+        var made: LoadConnection?
+        defer { made?.close() }
         do throws(LoadConnection.Failure) {
             fresh.load.connects += 1
             let connection = try await LoadConnection(options)
-            defer { connection.close() }
+            made = connection
             let answer = try await connection.exchange(request(id, "quick"), id: Array(id.utf8)) { _ in }
             if let problem = problem(answer) {
-                fail(&fresh, id, problem)
+                fail(&fresh, id, problem, on: connection)
             } else {
                 fresh.answered(from: due, in: phase)
             }
         } catch {
-            fail(&fresh, id, error.kind)
+            fail(&fresh, id, error.kind, on: made)
         }
     }
 
@@ -212,21 +216,23 @@ import Shared
         let (phase, asked) = (phase, Clock.now())
         streams.load.sent += 1
         var events = EventNumbers()
+        var made: LoadConnection?
+        defer { made?.close() }
         do throws(LoadConnection.Failure) {
             streams.load.connects += 1
             let connection = try await LoadConnection(options)
-            defer { connection.close() }
+            made = connection
             let answer = try await connection.exchange(
                 request(id, "slow", more: #","stream":true"#), id: Array(id.utf8), isStream: true
             ) { events.take($0) }
             if let problem = problem(answer) ?? events.problem {
-                fail(&streams, id, problem)
+                fail(&streams, id, problem, on: connection)
             } else {
                 streams.answered(from: asked, in: phase)
             }
         } catch {
             // What the gateway said before it closed tells more than the close.
-            fail(&streams, id, events.wasTold ? "error-event" : error.kind)
+            fail(&streams, id, events.wasTold ? "error-event" : error.kind, on: made)
         }
         streams.load.events += events.next
         return events.next
