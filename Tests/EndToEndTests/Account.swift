@@ -14,14 +14,16 @@ struct Account {
     var unsent = 0
     var longestUnread = 0
     var unexplained: [LoadReport.Failure] = []
-    /// Records of requests that no client saw fail.
+    /// Records of requests that no client saw fail, and the most of them at one death.
     var unseen: [String] = []
+    var mostUnseen = 0
     var records = 0
 
     var text: String {
         let details =
             unread == 0
-            ? "" : " (at most \(mostUnread) at one death, \(unsent) not sent yet, others \(longestUnread) ms ago at most)"
+            ? ""
+            : " (at most \(mostUnread) at one death, \(unsent) not sent yet, the others \(longestUnread) ms before at most)"
         return "\(named + unread + unexplained.count) failed: \(named) named, \(unread) unread\(details), "
             + "\(unexplained.count) unexplained; \(unseen.count) of \(records) records unseen"
     }
@@ -34,9 +36,9 @@ struct Account {
     }
 
     init(_ report: LoadReport, _ gateway: SupervisedGateway) {
-        let ids = (gateway.events("request-lost") + gateway.events("cut")).compactMap { $0["request"] as? String }
-        records = ids.count
-        let known = Set(ids)
+        let told = gateway.events("request-lost") + gateway.events("cut")
+        records = told.count
+        let known = Set(told.compactMap { $0["request"] as? String })
         var exits = gateway.events("worker-exit").compactMap { event -> Exit? in
             guard let date = Self.date(event["ts"]) else { return nil }
             let milliseconds = Int(date.timeIntervalSince1970 * 1000)
@@ -63,7 +65,10 @@ struct Account {
         }
         mostUnread = exits.map(\.explained).max() ?? 0
         let failed = Set(report.failures.map(\.id))
-        unseen = ids.filter { !failed.contains($0) }
+        let overlooked = told.filter { !failed.contains($0["request"] as? String ?? "") }
+        unseen = overlooked.compactMap { $0["request"] as? String }
+        mostUnseen =
+            Dictionary(grouping: overlooked) { ($0["worker"] ?? $0["pid"]) as? Int }.values.map(\.count).max() ?? 0
     }
 
     /// When an event of the log happened.

@@ -24,14 +24,23 @@ extension Supervision {
         /// Deaths of one slot have it wait: so many workers that some are always there.
         private static let workers = Supervision.pick(6, 16)
         private static let seconds = Supervision.pick(3.0, 60.0)
+        /// Milliseconds of an answer: so many that something is under way on each worker at every moment.
+        private static let delay = Supervision.pick(50, 5)
 
         private func lost(_ gateway: SupervisedGateway) -> Int {
             gateway.events("worker-exit").reduce(0) { $0 + ($1["in_flight_lost"] as? Int ?? 0) }
         }
 
+        /// A worker that dies may have answered a request in full, but for the mark that says so: one, for it does one thing at a
+        /// time. A machine that is busy puts processes aside just then, for a client has been woken.
+        private func expectFewUnseen(_ account: Account) {
+            #expect(account.mostUnseen <= 1, "\(account.unseen)")
+            if isSoak { #expect(account.unseen.count <= max(1, account.records / 20), "\(account.unseen)") }
+        }
+
         @Test("32. SIGKILL of a random worker every 500 ms under Load N: only what was under way on it, all named")
         func underNewConnections() throws {
-            let loaded = try LoadedGateway(workers: Self.workers, settings: "probation: 0", delay: 5)
+            let loaded = try LoadedGateway(workers: Self.workers, settings: "probation: 0", delay: Self.delay)
             var kills = 0
             let report = try loaded.run(.n) { kills = try kill(loaded, for: Self.seconds) }
             let account = Account(report, loaded.gateway)
@@ -42,14 +51,14 @@ extension Supervision {
             #expect(account.unexplained.isEmpty, "\(account.unexplained.prefix(3))")
             #expect(report.failures.count - account.unread <= lost(loaded.gateway))
             #expect(account.named > 0)
-            // Those that had been answered in full, but for the mark that says so.
-            #expect(account.unseen.count <= max(1, account.records / 20), "\(account.unseen)")
+            expectFewUnseen(account)
         }
 
         @Test("33. SIGKILL of a random worker every 500 ms under Loads K and S: only connections of the killed fail")
         func underConnectionsThatStay() throws {
             let loaded = try LoadedGateway(
-                workers: Self.workers, settings: "probation: 0", events: Supervision.pick(20, 100), delay: 5)
+                workers: Self.workers, settings: "probation: 0", events: Supervision.pick(20, 100),
+                delay: Self.delay)
             var kills = 0
             let report = try loaded.run(.k + .s) { kills = try kill(loaded, for: Self.seconds) }
             let account = Account(report, loaded.gateway)
@@ -62,7 +71,7 @@ extension Supervision {
             #expect(account.unexplained.isEmpty, "\(account.unexplained.prefix(3))")
             #expect(report.failures.count - account.unread <= lost(loaded.gateway))
             #expect(report.streams.failures.count > 0)
-            #expect(account.unseen.count <= max(1, account.records / 20), "\(account.unseen)")
+            expectFewUnseen(account)
         }
 
         @Test("34. Respawn: the successor of a killed worker is ready within 250 ms")

@@ -35,8 +35,9 @@ extension Supervision {
             #expect((hang["silent_ms"] as? Int ?? 0) >= Self.limit * 1000)
             #expect(loaded.gateway.events("worker-exit").first?["reason"] as? String == "watchdog")
             #expect(account.unexplained.allSatisfy { $0.kind == "timeout" }, "\(account.unexplained.prefix(3))")
-            // What it had accepted just before.
-            #expect(report.failures.count <= 3)
+            // What it had accepted, and one more if it was stopped within an accept.
+            let held = loaded.gateway.events("worker-exit").first?["connections_lost"] as? Int ?? 0
+            #expect(report.failures.count <= held + 1)
             #expect(during.answered > 100)
             // Within a fifth, or what the clocks of a shared machine can tell apart.
             #expect(Double(during.p99) <= Double(before.p99) * 1.2 + Supervision.pick(20_000, 1000))

@@ -120,11 +120,14 @@ extension Supervision {
             let stopped = try #require(try loaded.gateway.workers().first)
             defer { kill(stopped, SIGCONT) }
             var took = 0.0
+            var held = 0
             // A worker that is stopped accepts nothing, so that every new connection is another's.
             let report = try loaded.run(.n) {
                 Supervision.wait(0.3)
                 kill(stopped, SIGSTOP)
                 Supervision.wait(0.1)
+                let row = try loaded.gateway.workerRows().first { $0["pid"] as? Int == Int(stopped) }
+                held = row?["connections"] as? Int ?? 0
                 try loaded.write("after")
                 let begun = monotonicSeconds()
                 loaded.gateway.signal(SIGHUP)
@@ -136,9 +139,9 @@ extension Supervision {
             figure("\(result ?? "no result") after \(Int(took * 1000)) ms, \(account.text) of \(report.sent)")
             #expect(took < 8)
             #expect(result == "ok" || result == "failed")
-            // What the stopped one had just accepted may be lost with it.
+            // What the stopped one has accepted waits in vain, and one more if it was stopped within an accept.
             #expect(account.unexplained.allSatisfy { $0.kind == "timeout" }, "\(account.unexplained)")
-            #expect(report.failures.count <= 3)
+            #expect(report.failures.count <= held + 1)
             #expect(report.fresh.answered > 300)
         }
 
