@@ -31,11 +31,12 @@ walk() {
     # In a folder of its own: the release build of the programs is without what tests look into.
     $swift build -c release --build-tests -Xswiftc -enable-testing --scratch-path .build-walks \
         && TAGWAY_WALKS=$walks .build-walks/release/tagwayPackageTests.xctest --testing-library swift-testing \
-            --filter FleetRandomWalkTests >"$folder/walks.out"
+            --filter FleetRandomWalkTests >"$folder/walks.out" 2>&1
     status=$?
-    tail -n 20 "$folder/walks.out"
+    [ ! -f "$folder/walks.out" ] || tail -n 20 "$folder/walks.out"
     result=FAIL
-    [ $status = 0 ] && grep -q "with $walks test cases passed" "$folder/walks.out" && result=pass
+    # Each case is 100 walks.
+    [ $status = 0 ] && grep -q "with $((walks / 100)) test cases passed" "$folder/walks.out" && result=pass
     echo "| walks | $what | seeds 1 to $walks | $(($(date +%s) - begun)) s | $result |" >>"$folder/rows"
     [ $result = pass ]
 }
