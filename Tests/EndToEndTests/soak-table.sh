@@ -23,7 +23,7 @@ touch "$rows"
     echo "| test | what | figures | took | |"
     echo "| --- | --- | --- | --- | --- |"
     # Cases of one test, and tests of one number, follow each other; those without a number come last.
-    awk -F '|' '{ number = $2 + 0; printf "%d\t%s\n", number > 0 ? number : 1000, $0 }' "$table.rows" | sort -n -s | cut -f 2-
+    awk -F '|' '{ print ($2 + 0 ? $2 + 0 : 1000) "\t" $0 }' "$table.rows" | sort -n -s | cut -f 2-
 } >"$table"
 rm "$table.rows"
 cat "$table"
