@@ -1,38 +1,71 @@
-/// An immutable map from byte strings to values, asked with a range of a larger array.
+/// A map from byte strings to values, asked with a range of a larger array.
 ///
 /// Pure. A `Dictionary` keyed by `String` or `[UInt8]` needs a key object for every question; this one hashes the
 /// bytes where they lie, so looking up a model name or a tag of a request allocates nothing. Hashed eight bytes at a
 /// time with a per-map seed; open addressing, at most half full.
 package struct ByteMap<Value: Sendable>: Sendable {
-    private var slots: [Int32]
+    /// 32 bits of the key's hash, then its number plus one; 0 where nothing is.
+    private var slots: [UInt64]
     /// All keys one behind the other; `ends[i]` is where the `i`th ends.
     private var keys: [UInt8] = []
     private var ends: [Int] = []
     private var values: [Value] = []
     private let seed: UInt64
 
-    /// Of equal keys the last one counts.
-    package init(_ pairs: [(key: [UInt8], value: Value)], seed: UInt64 = 0x51_7C_C1_B7) {
+    package init(seed: UInt64 = 0x51_7C_C1_B7) {
         self.seed = seed
-        var size = 8
-        while size < pairs.count * 2 { size *= 2 }
-        slots = [Int32](repeating: -1, count: size)
-        for (key, value) in pairs {
-            let slot = slot(of: key.span, 0..<key.count)
-            if slots[slot] >= 0 {
-                values[Int(slots[slot])] = value
-            } else {
-                slots[slot] = Int32(values.count)
-                keys.append(contentsOf: key)
-                ends.append(keys.count)
-                values.append(value)
-            }
+        slots = [UInt64](repeating: 0, count: 8)
+    }
+
+    /// Of equal keys the last one counts.
+    package init(_ pairs: [(key: [UInt8], value: Value)]) {
+        self.init()
+        for (key, value) in pairs { change(key, from: value) { $0 = value } }
+    }
+
+    /// Changes the value of a key; that of a new one is `initial` until then. Answers the key's number, which it keeps.
+    @discardableResult
+    package mutating func change(_ key: [UInt8], from initial: Value, _ body: (inout Value) -> Void) -> Int {
+        let hash = hash(key.span, 0..<key.count)
+        let slot = slot(of: key.span, 0..<key.count, hash)
+        if let known = number(in: slot) {
+            body(&values[known])
+            return known
+        }
+        let number = values.count
+        slots[slot] = hash << 32 | UInt64(number + 1)
+        keys.append(contentsOf: key)
+        ends.append(keys.count)
+        values.append(initial)
+        body(&values[number])
+        if values.count * 2 > slots.count { grow() }
+        return number
+    }
+
+    private mutating func grow() {
+        let old = slots
+        slots = [UInt64](repeating: 0, count: old.count * 2)
+        let mask = slots.count - 1
+        for entry in old where entry != 0 {
+            var slot = Int(entry >> 32) & mask
+            while slots[slot] != 0 { slot = (slot + 1) & mask }
+            slots[slot] = entry
         }
     }
 
+    @inline(__always)
+    private func number(in slot: Int) -> Int? {
+        let entry = slots[slot]
+        return entry == 0 ? nil : Int(entry & 0xFFFF_FFFF) - 1
+    }
+
+    /// The key of that number.
+    package func key(_ number: Int) -> ArraySlice<UInt8> { keys[range(of: number)] }
+
+    private func range(of number: Int) -> Range<Int> { (number == 0 ? 0 : ends[number - 1])..<ends[number] }
+
     package subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Value? {
-        let index = slots[slot(of: bytes.span, range)]
-        return index >= 0 ? values[Int(index)] : nil
+        number(in: slot(of: bytes.span, range, hash(bytes.span, range))).map { values[$0] }
     }
 
     package subscript(_ key: [UInt8]) -> Value? { self[key, 0..<key.count] }
@@ -40,13 +73,16 @@ package struct ByteMap<Value: Sendable>: Sendable {
     package var count: Int { values.count }
 
     /// Where `bytes[range]` is, or the empty slot where it would go.
-    private func slot(of bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    private func slot(of bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {
         let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: hash(bytes, range)) & mask
-        while slots[slot] >= 0 {
-            let index = Int(slots[slot])
+        var slot = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & mask
+        while let index = number(in: slot) {
             let start = index == 0 ? 0 : ends[index - 1]
-            if ends[index] - start == range.count, isKey(at: start, bytes, range) { return slot }
+            if slots[slot] >> 32 == hash & 0xFFFF_FFFF, ends[index] - start == range.count,
+                isKey(at: start, bytes, range)
+            {
+                return slot
+            }
             slot = (slot + 1) & mask
         }
         return slot

@@ -169,6 +169,26 @@ import Testing
         #expect(map.count == 2)
     }
 
+    /// Against a dictionary and the order in which its keys came.
+    @Test(arguments: [1, 2, 3] as [UInt64]) func changesAgreeWithADictionary(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var map = ByteMap<Int>()
+        var model: [[UInt8]: Int] = [:]
+        var order: [[UInt8]] = []
+        for round in 0..<3000 {
+            let key = (0..<Int.random(in: 0...3, using: &random)).map { _ in UInt8.random(in: 0...9, using: &random) }
+            if model[key] == nil { order.append(key) }
+            let number = map.change(key, from: -1) { value in
+                #expect(value == model[key, default: -1], "seed \(seed)")
+                value = round
+            }
+            model[key] = round
+            #expect(order[number] == key && Array(map.key(number)) == key, "seed \(seed)")
+        }
+        #expect(map.count == model.count)
+        for (key, value) in model { #expect(map[key] == value, "seed \(seed)") }
+    }
+
     @Test func anEmptyMapHoldsNothing() {
         let map = ByteMap<Int>([])
         #expect(map[[]] == nil)
