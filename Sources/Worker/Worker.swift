@@ -19,6 +19,8 @@ internal import Shared
     private let accessLog = LineSink()
     private var listeners: [String: Listener] = [:]
     private var prepared: Generation?
+    /// The number of the generation that is being prepared.
+    private var preparing: UInt64?
     private var isReady = false
     private var isDraining = false
     private var isOrphan = false
@@ -84,9 +86,10 @@ internal import Shared
 
     private func obey(_ message: ControlMessage, _ descriptor: DescriptorBox?) async {
         switch message {
-        case .prepare(let number): await prepare(number, descriptor)
+        case .prepare(let number): prepare(number, descriptor)
         case .commit(let number): await commit(number)
         case .abort(let number):
+            if preparing == number { preparing = nil }
             if prepared?.number == number { prepared = nil }
         case .open(let address):
             guard let descriptor else { fail(WorkerExit.brokenProtocol, "open without a socket") }
@@ -106,27 +109,28 @@ internal import Shared
         }
     }
 
-    private func prepare(_ number: UInt64, _ configuration: DescriptorBox?) async {
-        guard let configuration else { fail(WorkerExit.brokenProtocol, "prepare without a configuration") }
-        do throws(GenerationRefused) {
-            prepared = try gateway.prepare(number, try Self.read(configuration))
-            await send(.prepared(generation: number))
-        } catch {
-            await send(.refused(generation: number, reason: error.reason))
-        }
+    /// Begins to build a generation, which takes many turns of the loop. Another order to prepare, or one to abort, ends
+    /// that without an answer.
+    private func prepare(_ number: UInt64, _ file: DescriptorBox?) {
+        guard let file else { fail(WorkerExit.brokenProtocol, "prepare without a configuration") }
+        preparing = number
+        prepared = nil
+        EventLoop.shared.start { await self.build(number, file) }
     }
 
-    private static func read(_ file: DescriptorBox) throws(GenerationRefused) -> Configuration {
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            bytes = try SealedBytes.read(file)
+    private func build(_ number: UInt64, _ file: DescriptorBox) async {
+        let answer: ControlMessage
+        do throws(GenerationRefused) {
+            let generation = try await gateway.prepare(number, file) { preparing == number }
+            guard let generation else { return }
+            prepared = generation
+            answer = .prepared(generation: number)
         } catch {
-            throw GenerationRefused(reason: "cannot read the generation: \(error)")
+            guard preparing == number else { return }
+            answer = .refused(generation: number, reason: error.reason)
         }
-        guard let configuration = try? Configuration(encoded: bytes) else {
-            throw GenerationRefused(reason: "the generation is not in the format of this build")
-        }
-        return configuration
+        preparing = nil
+        await send(answer)
     }
 
     private func commit(_ number: UInt64) async {
@@ -134,7 +138,7 @@ internal import Shared
             fail(WorkerExit.brokenProtocol, "commit of a generation that was not prepared")
         }
         prepared = nil
-        server.settings = ServerSettings(generation.configuration)
+        server.settings = ServerSettings(generation.settings)
         board.countGenerations(1)
         generation.whenReleased = { [gateway] in
             Loop.assumeIsolated { gateway.board?.countGenerations(-1) }
@@ -149,10 +153,10 @@ internal import Shared
         CurrentProcess.forgetCode()
     }
 
+    /// Tries again until there is room. More than one may wait for that.
     private func send(_ message: ControlMessage) async {
         while !channel.send(message), !channelReadiness.isHungUp {
-            channelReadiness.isWritable = false
-            _ = await channelReadiness.waitWritable(until: EventLoop.shared.now + .seconds(1))
+            await EventLoop.shared.sleep(until: EventLoop.shared.now + .milliseconds(20))
         }
     }
 

@@ -78,7 +78,7 @@ private struct Choice {
             board.addTokens(index, 1000 + index * 37 % 1000, at: now)
         }
         table = RoutingTable(configuration)
-        health = DeploymentHealth(configuration, board)
+        health = DeploymentHealth(configuration, table, board)
         let name = Array("gpt-4".utf8)
         guard let group = table.resolve(name, 0..<name.count) else { throw SystemError(call: "resolve", code: ENOENT) }
         self.group = group

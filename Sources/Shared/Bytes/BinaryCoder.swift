@@ -7,7 +7,7 @@ package struct BinaryEncoder {
     package init() {}
 
     package mutating func put(_ number: UInt64) {
-        for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
+        bytes.append(word: number)
     }
 
     package mutating func put(_ number: Int) { put(UInt64(bitPattern: Int64(number))) }
@@ -17,6 +17,11 @@ package struct BinaryEncoder {
     /// As a string is put.
     package mutating func put(raw: [UInt8]) {
         put(raw.count)
+        bytes.append(contentsOf: raw)
+    }
+
+    /// Without a length in front: who reads it knows it.
+    package mutating func put(bare raw: [UInt8]) {
         bytes.append(contentsOf: raw)
     }
 
@@ -46,27 +51,34 @@ package struct BinaryDecoder {
     package struct Failure: Error, Equatable { package init() {} }
 
     private let bytes: [UInt8]
-    private var position = 0
+    private var position: Int
+    private let end: Int
 
     package init(_ bytes: [UInt8]) {
-        self.bytes = bytes
+        self.init(bytes, 0..<bytes.count)
     }
 
-    package var isAtEnd: Bool { position == bytes.count }
+    /// Reads `bytes[range]`, and nothing beyond it.
+    package init(_ bytes: [UInt8], _ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside of the bytes")
+        self.bytes = bytes
+        position = range.lowerBound
+        end = range.upperBound
+    }
+
+    package var isAtEnd: Bool { position == end }
 
     package mutating func number() throws(Failure) -> UInt64 {
-        guard bytes.count - position >= 8 else { throw Failure() }
-        var value: UInt64 = 0
-        for index in 0..<8 { value |= UInt64(bytes[position + index]) << UInt64(index * 8) }
+        guard end - position >= 8 else { throw Failure() }
         position += 8
-        return value
+        return ByteSearch.word(bytes.span, at: position - 8, count: 8)
     }
 
     package mutating func int() throws(Failure) -> Int { Int(Int64(bitPattern: try number())) }
     package mutating func double() throws(Failure) -> Double { Double(bitPattern: try number()) }
 
     package mutating func bool() throws(Failure) -> Bool {
-        guard position < bytes.count, bytes[position] <= 1 else { throw Failure() }
+        guard position < end, bytes[position] <= 1 else { throw Failure() }
         position += 1
         return bytes[position - 1] == 1
     }
@@ -79,7 +91,7 @@ package struct BinaryDecoder {
 
     private mutating func piece() throws(Failure) -> ArraySlice<UInt8> {
         let count = try int()
-        guard count >= 0, count <= bytes.count - position else { throw Failure() }
+        guard count >= 0, count <= end - position else { throw Failure() }
         position += count
         return bytes[position - count..<position]
     }
@@ -105,7 +117,7 @@ package struct BinaryDecoder {
     package mutating func array<Item>(_ body: (inout BinaryDecoder) throws(Failure) -> Item) throws(Failure) -> [Item] {
         let count = try int()
         // Every item takes a byte at least, so a garbled count cannot reserve more than there is.
-        guard count >= 0, count <= bytes.count - position else { throw Failure() }
+        guard count >= 0, count <= end - position else { throw Failure() }
         var items: [Item] = []
         items.reserveCapacity(count)
         for _ in 0..<count { items.append(try body(&self)) }

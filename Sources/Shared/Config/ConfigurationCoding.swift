@@ -1,16 +1,41 @@
 /// The resolved configuration as bytes, as the supervisor hands it to its workers, and back. Pure.
 ///
+///     version, length of the front, front: settings, lengths │ of each deployment its choice │ of each the rest
+///
+/// A worker reads the front and all choices, and the rest of a deployment when somebody asks it (`ConfigurationFront`).
 /// Both sides are the same executable, so the format needs no history: a version that differs is an error. Cut or
 /// garbled input throws.
 extension Configuration {
     package typealias CodingError = BinaryDecoder.Failure
 
-    private static let version: UInt64 = 4
+    fileprivate static let version: UInt64 = 5
 
     package func encoded() -> [UInt8] {
+        var choices = BinaryEncoder()
+        var rests = BinaryEncoder()
+        var lengths: [(choice: Int, rest: Int)] = []
+        lengths.reserveCapacity(deployments.count)
+        for index in deployments.indices {
+            let (choice, rest) = (choices.bytes.count, rests.bytes.count)
+            deployments[index].encodeChoice(into: &choices)
+            deployments[index].encodeRest(into: &rests)
+            lengths.append((choices.bytes.count - choice, rests.bytes.count - rest))
+        }
+        var front = BinaryEncoder()
+        encodeSettings(into: &front)
+        front.put(lengths) { out, length in
+            out.put(length.choice)
+            out.put(length.rest)
+        }
         var out = BinaryEncoder()
         out.put(Self.version)
-        out.put(deployments) { out, item in item.encode(into: &out) }
+        out.put(raw: front.bytes)
+        out.put(bare: choices.bytes)
+        out.put(bare: rests.bytes)
+        return out.bytes
+    }
+
+    private func encodeSettings(into out: inout BinaryEncoder) {
         router.encode(into: &out)
         out.put(general.masterKey?.reveal())
         out.put(general.permitsWeakMasterKey)
@@ -28,14 +53,20 @@ extension Configuration {
             out.put(item.modelName)
             out.put(item.reason)
         }
-        return out.bytes
     }
 
     package init(encoded bytes: [UInt8]) throws(CodingError) {
+        let front = try ConfigurationFront(bytes)
+        guard front.end == bytes.count else { throw CodingError() }
+        self = front.settings
+        deployments.reserveCapacity(front.count)
+        for index in 0..<front.count {
+            deployments.append(try Deployment(choice: (bytes, front.choice(index)), rest: (bytes, front.rest(index))))
+        }
+    }
+
+    fileprivate init(settingsFrom input: inout BinaryDecoder) throws(CodingError) {
         self.init()
-        var input = BinaryDecoder(bytes)
-        guard try input.number() == Self.version else { throw CodingError() }
-        deployments = try input.array { (input) throws(CodingError) in try Deployment(from: &input) }
         router = try RouterSettings(from: &input)
         general.masterKey = try input.optionalString().map(Secret.init)
         general.permitsWeakMasterKey = try input.bool()
@@ -51,27 +82,122 @@ extension Configuration {
         leftOut = try input.array { (input) throws(CodingError) in
             LeftOutGroup(modelName: try input.string(), reason: try input.string())
         }
-        guard input.isAtEnd else { throw CodingError() }
+    }
+}
+
+/// How an encoded configuration begins: all but its deployments, and where they are. Pure.
+package struct ConfigurationFront: Sendable {
+    /// Without deployments.
+    package let settings: Configuration
+    /// Where the choice and the rest of each deployment begin, and where the last ones end.
+    private let choices: [Int]
+    private let rests: [Int]
+
+    /// How many bytes say how long the front is.
+    package static let headLength = 16
+
+    /// The length of the front, by the first `headLength` bytes.
+    package static func length(_ head: [UInt8]) throws(Configuration.CodingError) -> Int {
+        var input = BinaryDecoder(head)
+        guard try input.number() == Configuration.version else { throw Configuration.CodingError() }
+        let length = try input.int()
+        guard length >= 0, length < Int.max - headLength else { throw Configuration.CodingError() }
+        return headLength + length
+    }
+
+    /// Reads the front, with which `bytes` have to begin.
+    package init(_ bytes: [UInt8]) throws(Configuration.CodingError) {
+        let length = try Self.length(bytes)
+        guard length <= bytes.count else { throw Configuration.CodingError() }
+        var input = BinaryDecoder(bytes, Self.headLength..<length)
+        settings = try Configuration(settingsFrom: &input)
+        let lengths = try input.array { (input) throws(Configuration.CodingError) in
+            (try input.int(), try input.int())
+        }
+        guard input.isAtEnd else { throw Configuration.CodingError() }
+        choices = try Self.bounds(from: length, lengths.lazy.map(\.0))
+        rests = try Self.bounds(from: choices[lengths.count], lengths.lazy.map(\.1))
+    }
+
+    private static func bounds(
+        from start: Int, _ lengths: some Collection<Int>
+    ) throws(Configuration.CodingError) -> [Int] {
+        var bounds = [start]
+        bounds.reserveCapacity(lengths.count + 1)
+        var end = start
+        for length in lengths {
+            let (next, overflow) = end.addingReportingOverflow(length)
+            guard length >= 0, !overflow else { throw Configuration.CodingError() }
+            end = next
+            bounds.append(end)
+        }
+        return bounds
+    }
+
+    /// How many deployments there are.
+    package var count: Int { choices.count - 1 }
+    /// Where the whole configuration ends.
+    package var end: Int { rests[count] }
+
+    /// Where that lies which decides about the choice of a deployment, and where the rest of it.
+    package func choice(_ index: Int) -> Range<Int> { choices[index]..<choices[index + 1] }
+    package func rest(_ index: Int) -> Range<Int> { rests[index]..<rests[index + 1] }
+}
+
+extension Deployment {
+    /// Where in some bytes something lies.
+    package typealias Piece = (bytes: [UInt8], range: Range<Int>)
+
+    /// Reads only what decides about its choice: what the router, the counters and the pools of connections look at.
+    package init(choice: Piece) throws(Configuration.CodingError) {
+        self.init()
+        var input = BinaryDecoder(choice.bytes, choice.range)
+        try decodeChoice(from: &input)
+        guard input.isAtEnd else { throw Configuration.CodingError() }
+    }
+
+    package init(choice: Piece, rest: Piece) throws(Configuration.CodingError) {
+        try self.init(choice: choice)
+        var input = BinaryDecoder(rest.bytes, rest.range)
+        try decodeRest(from: &input)
+        guard input.isAtEnd else { throw Configuration.CodingError() }
     }
 }
 
 extension Deployment {
-    fileprivate func encode(into out: inout BinaryEncoder) {
-        for text in [modelName, id, model, upstreamModel, apiBase, basePath, parametersJSON, infoJSON] { out.put(text) }
-        out.put(apiKey?.reveal())
+    fileprivate func encodeChoice(into out: inout BinaryEncoder) {
+        out.put(modelName)
+        out.put(id)
+        out.put(upstreamModel)
         out.put(origin.isSecure)
         out.put(origin.host)
         out.put(Int(origin.port))
         out.put(tags) { $0.put($1) }
         out.put(tagPatterns) { $0.put($1) }
-        for number in [
-            weight, rpm, tpm, timeout, streamTimeout, streamIdleTimeout, cooldownTime, inputCost, outputCost,
-        ] {
-            out.put(number)
-        }
+        out.put(weight)
+        out.put(rpm)
+        out.put(tpm)
+        out.put(timeout)
+        out.put(streamTimeout)
+        out.put(streamIdleTimeout)
+        out.put(cooldownTime)
+        out.put(inputCost)
+        out.put(outputCost)
         out.put(order)
         out.put(numRetries)
         out.put(boardSlot)
+        out.put(enableTagFiltering)
+        out.put(allowFailOpen)
+        out.put(unconfigured)
+    }
+
+    fileprivate func encodeRest(into out: inout BinaryEncoder) {
+        out.put(model)
+        out.put(apiBase)
+        out.put(basePath)
+        out.put(parametersJSON)
+        out.put(infoJSON)
+        out.put(apiKey?.reveal())
         out.put(mockResponse)
         out.put(extraHeaders) { out, header in
             out.put(header.name)
@@ -81,22 +207,12 @@ extension Deployment {
             out.put(parameter.name)
             out.put(parameter.json)
         }
-        out.put(enableTagFiltering)
-        out.put(allowFailOpen)
-        out.put(unconfigured)
     }
 
-    fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
-        self.init()
+    private mutating func decodeChoice(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         modelName = try input.string()
         id = try input.string()
-        model = try input.string()
         upstreamModel = try input.string()
-        apiBase = try input.string()
-        basePath = try input.string()
-        parametersJSON = try input.string()
-        infoJSON = try input.string()
-        apiKey = try input.optionalString().map(Secret.init)
         origin.isSecure = try input.bool()
         origin.host = try input.string()
         origin.port = UInt16(truncatingIfNeeded: try input.int())
@@ -114,6 +230,18 @@ extension Deployment {
         order = try input.optionalInt()
         numRetries = try input.optionalInt()
         boardSlot = try input.int()
+        enableTagFiltering = try input.optional { (input) throws(Configuration.CodingError) in try input.bool() }
+        allowFailOpen = try input.bool()
+        unconfigured = try input.optionalString()
+    }
+
+    private mutating func decodeRest(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
+        model = try input.string()
+        apiBase = try input.string()
+        basePath = try input.string()
+        parametersJSON = try input.string()
+        infoJSON = try input.string()
+        apiKey = try input.optionalString().map(Secret.init)
         mockResponse = try input.optionalString()
         extraHeaders = try input.array { (input) throws(Configuration.CodingError) in
             HeaderSetting(name: try input.string(), value: try input.string())
@@ -121,9 +249,6 @@ extension Deployment {
         defaults = try input.array { (input) throws(Configuration.CodingError) in
             DefaultParameter(name: try input.string(), json: try input.string())
         }
-        enableTagFiltering = try input.optional { (input) throws(Configuration.CodingError) in try input.bool() }
-        allowFailOpen = try input.bool()
-        unconfigured = try input.optionalString()
     }
 }
 

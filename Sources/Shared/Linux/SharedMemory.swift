@@ -137,21 +137,34 @@ package enum SealedBytes {
         return descriptor
     }
 
-    /// All of it, wherever other readers of the same file stand; pread(2).
-    package static func read(_ descriptor: DescriptorBox) throws(SystemError) -> [UInt8] {
+    /// How many they are.
+    package static func count(_ descriptor: DescriptorBox) throws(SystemError) -> Int {
         var status = stat()
         guard unsafe fstat(descriptor.number, &status) == 0 else { throw .last("fstat") }
-        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-        var position = 0
-        while position < bytes.count {
-            let room = bytes.count - position
-            let count = unsafe bytes.withUnsafeMutableBytes { raw -> Int in
-                guard let base = raw.baseAddress else { return 0 }
-                return unsafe pread(descriptor.number, base + position, room, off_t(position))
+        return Int(status.st_size)
+    }
+
+    /// All of them.
+    package static func read(_ descriptor: DescriptorBox) throws(SystemError) -> [UInt8] {
+        try read(descriptor, 0..<count(descriptor))
+    }
+
+    /// Some of them, wherever other readers of the same file stand; pread(2). They are in memory: nobody waits.
+    package static func read(_ descriptor: DescriptorBox, _ range: Range<Int>) throws(SystemError) -> [UInt8] {
+        precondition(range.lowerBound >= 0, "before the beginning")
+        var failure: SystemError?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { room, filled in
+            while filled < range.count, failure == nil {
+                guard let base = room.baseAddress else { break }
+                let count = unsafe pread(
+                    descriptor.number, base + filled, range.count - filled, off_t(range.lowerBound + filled))
+                if count > 0 { filled += count }
+                if count < 0 { failure = .last("pread") }
+                // The end comes too early.
+                if count == 0 { failure = SystemError(call: "pread", code: ENODATA) }
             }
-            guard count > 0 else { throw .last("pread") }
-            position += count
         }
+        if let failure { throw failure }
         return bytes
     }
 }

@@ -83,6 +83,11 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
         _ = await Waiter().wait(until: deadline)
     }
 
+    /// Lets everybody else go first: what is ready now, and what the kernel has to tell.
+    @Loop package func turn() async {
+        await sleep(until: Instant(nanoseconds: 0))
+    }
+
     /// Called once each turn, and at least once a second: heartbeats and other housekeeping.
     @Loop package func eachTurn(_ body: @escaping @Loop (Instant) -> Void) {
         Reactor.shared.eachTurn = body

@@ -73,7 +73,7 @@ package struct AttemptPlan: Sendable {
             order = min(order, candidate.order)
         }
         tried.removeAll(keepingCapacity: true)
-        policy = table.groups[group].retryPolicy
+        policy = table.retryPolicy(of: group)
         isStopped = false
         isRetry = false
         isEscalating = false

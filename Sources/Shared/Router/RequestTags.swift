@@ -80,9 +80,8 @@ package struct RequestTags: Sendable {
     }
 
     /// Whether a deployment of `group` carries the tag.
-    func isKnown(_ tag: Tag, to group: RoutingTable.Group) -> Bool {
-        if tag.number >= 0, group.knownTags.contains(tag.number) { return true }
-        return tag.globs.contains { group.knownTags.contains(globs[Int($0)]) }
+    func isKnown(_ tag: Tag, to group: RoutingTable.Group, _ table: RoutingTable) -> Bool {
+        table.members(of: group).contains { isCarried(tag, by: table.candidates[Int($0)], table) }
     }
 
     /// The first tag as the caller wrote it; empty without any.

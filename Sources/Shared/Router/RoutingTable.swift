@@ -1,8 +1,9 @@
 /// One generation, compiled: which deployments a model name stands for, and what the tag filter and the balancer need
-/// to know of them.
+/// to know of them. Made by a `RoutingTableBuilder`.
 ///
 /// Pure and immutable. Tags are numbered once, so that choosing compares numbers; what is looked at for every request
-/// lies in plain arrays, without an object per deployment; names are looked up as the bytes that a request holds.
+/// lies in plain arrays, without an object per deployment or group, so that even a large table is let go at once; names
+/// are looked up as the bytes that a request holds. Deployments themselves, by their index, are the caller's.
 package final class RoutingTable: Sendable {
     /// A deployment as the router sees it. Plain numbers only: choosing copies many of these.
     struct Candidate: Sendable {
@@ -23,18 +24,34 @@ package final class RoutingTable: Sendable {
         var retries: Int32
     }
 
-    /// The deployments behind one public name.
+    /// The deployments behind one public name. Plain numbers only.
     struct Group: Sendable {
-        var name: String
-        var members: [Int32]
+        /// The number of its name.
+        var name: Int32
+        /// A range of `members`.
+        var members: Range<Int32>
         var isFiltered: Bool
         var mayFailOpen: Bool
         var hasPatterns: Bool
         var hasDefault: Bool
-        /// Numbers of all tags on its members, ascending.
-        var knownTags: [Int32]
-        /// Retries by kind of failure, its own before the router's.
-        var retryPolicy: FailurePolicy
+        /// Which of `policies` is its own.
+        var policy: Int32
+    }
+
+    /// What one name stands for: an id counts before an alias, and that before a group; -1 where it is none.
+    struct Name: Sendable {
+        var group: Int32 = -1
+        /// The group that the alias leads to.
+        var aliased: Int32 = -1
+        /// The deployment of that id, and its group.
+        var deployment: Int32 = -1
+        var owner: Int32 = -1
+
+        var resolution: Resolution? {
+            if deployment >= 0 { return Resolution(group: Int(owner), only: deployment, capture: nil) }
+            let target = aliased >= 0 ? aliased : group
+            return target >= 0 ? Resolution(group: Int(target), only: -1, capture: nil) : nil
+        }
     }
 
     /// What a model name stands for.
@@ -46,19 +63,21 @@ package final class RoutingTable: Sendable {
         package let capture: Range<Int>?
     }
 
-    private struct Wildcard: Sendable {
+    struct Wildcard: Sendable {
         var glob: Glob
         var group: Int
     }
 
-    package let deployments: [Deployment]
     package let router: RouterSettings
     let candidates: [Candidate]
     let carriedTags: [Int32]
     let patterns: [TagPattern]
     let groups: [Group]
+    /// Indices of deployments, group by group.
+    private let members: [Int32]
+    private let policies: [FailurePolicy]
     package let fallbacks: FallbackTable
-    private let names: ByteMap<Resolution>
+    private let names: ByteMap<Name>
     /// The most specific first.
     private let wildcards: [Wildcard]
     private let tagNumbers: ByteMap<Int32>
@@ -66,56 +85,26 @@ package final class RoutingTable: Sendable {
     private let tagGlobs: [(glob: Glob, number: Int32)]
     private let leftOut: ByteMap<String>
     package let tagPrefix: [UInt8]
-    /// Public names for `/v1/models`: groups in the order of the configuration, then visible aliases.
-    package let visibleModels: [String]
 
-    package init(_ configuration: Configuration) {
-        deployments = configuration.deployments
-        router = configuration.router
-        tagPrefix = Array(configuration.router.tagPrefix.utf8)
-        var compiler = CandidateCompiler()
-        for deployment in configuration.deployments { compiler.add(deployment) }
-        candidates = compiler.candidates
-        carriedTags = compiler.carriedTags
-        patterns = compiler.patterns
-        tagNumbers = ByteMap(compiler.numbers.map { (Array($0.key.utf8), $0.value) })
-        tagGlobs = compiler.numbers.filter { $0.key.contains("*") }.map { (Glob($0.key), $0.value) }
-        groups = Self.groups(configuration, compiler)
-        let names = GroupNames(configuration, groups)
-        self.names = ByteMap(names.pairs)
-        wildcards = names.wildcards.map { Wildcard(glob: $0.glob, group: $0.group) }
-        visibleModels = names.visible
-        leftOut = ByteMap(configuration.leftOut.map { (Array($0.modelName.utf8), $0.reason) })
-        let (exact, globs) = (self.names, wildcards)
-        fallbacks = FallbackTable(configuration.router.fallbacks) { name in
+    /// The parts that a builder has made.
+    init(_ parts: RoutingTableBuilder) {
+        router = parts.router
+        tagPrefix = Array(router.tagPrefix.utf8)
+        candidates = parts.candidates
+        carriedTags = parts.carriedTags
+        patterns = parts.patterns
+        tagNumbers = parts.tagNumbers
+        tagGlobs = parts.tagGlobs
+        leftOut = parts.leftOut
+        groups = parts.groups
+        members = parts.members
+        policies = parts.policies
+        let (names, wildcards) = (parts.names, parts.wildcards.sorted { $0.glob.specificity > $1.glob.specificity })
+        self.names = names
+        self.wildcards = wildcards
+        fallbacks = FallbackTable(router.fallbacks) { name in
             let bytes = Array(name.utf8)
-            return Self.resolve(bytes, 0..<bytes.count, exact, globs)
-        }
-    }
-
-    private static func groups(_ configuration: Configuration, _ compiler: CandidateCompiler) -> [Group] {
-        var order: [String] = []
-        var members: [String: [Int32]] = [:]
-        for (index, deployment) in configuration.deployments.enumerated() {
-            if members[deployment.modelName] == nil { order.append(deployment.modelName) }
-            members[deployment.modelName, default: []].append(Int32(index))
-        }
-        let router = configuration.router
-        let policies = Dictionary(router.retries.groupPolicies.map { ($0.group, $0.policy) }) { $1 }
-        return order.map { name in
-            let indices = members[name] ?? []
-            let own = indices.map { configuration.deployments[Int($0)] }
-            let tags = indices.flatMap { index in
-                let range = compiler.candidates[Int(index)].tags
-                return compiler.carriedTags[Int(range.lowerBound)..<Int(range.upperBound)]
-            }
-            return Group(
-                name: name, members: indices,
-                isFiltered: own.lazy.compactMap(\.enableTagFiltering).first ?? router.enableTagFiltering,
-                mayFailOpen: own.contains(where: \.allowFailOpen),
-                hasPatterns: own.contains { !$0.tagPatterns.isEmpty },
-                hasDefault: indices.contains { compiler.candidates[Int($0)].isDefault },
-                knownTags: Set(tags).sorted(), retryPolicy: policies[name] ?? router.retries.policy)
+            return Self.resolve(bytes, 0..<bytes.count, names, wildcards)
         }
     }
 
@@ -127,9 +116,9 @@ package final class RoutingTable: Sendable {
     }
 
     private static func resolve(
-        _ bytes: [UInt8], _ name: Range<Int>, _ names: ByteMap<Resolution>, _ wildcards: [Wildcard]
+        _ bytes: [UInt8], _ name: Range<Int>, _ names: ByteMap<Name>, _ wildcards: [Wildcard]
     ) -> Resolution? {
-        if let resolution = names[bytes, name] { return resolution }
+        if let resolution = names[bytes, name]?.resolution { return resolution }
         for wildcard in wildcards {
             guard let capture = wildcard.glob.capture(bytes, name) else { continue }
             return Resolution(group: wildcard.group, only: -1, capture: capture)
@@ -141,10 +130,55 @@ package final class RoutingTable: Sendable {
     package func reasonLeftOut(_ bytes: [UInt8], _ name: Range<Int>) -> String? { leftOut[bytes, name] }
 
     /// The name of the group that a resolution leads to.
-    package func groupName(_ resolution: Resolution) -> String { groups[resolution.group].name }
+    package func groupName(_ resolution: Resolution) -> String { name(of: groups[resolution.group]) }
+
+    private func name(of group: Group) -> String { String(decoding: names.key(Int(group.name)), as: UTF8.self) }
+
+    /// Public names for `/v1/models`: groups in the order of the configuration, then visible aliases.
+    package var visibleModels: [String] {
+        var shown = groups.map { name(of: $0) }
+        for (index, alias) in router.aliases.enumerated() where isVisible(alias) {
+            guard !router.aliases[..<index].contains(where: { $0.name == alias.name && isVisible($0) }) else {
+                continue
+            }
+            shown.append(alias.name)
+        }
+        return shown
+    }
+
+    /// Whether `visibleModels` has the name.
+    package func isVisible(_ name: String) -> Bool {
+        if let known = names[Array(name.utf8)], known.group >= 0 { return true }
+        return router.aliases.contains { $0.name == name && isVisible($0) }
+    }
+
+    /// Whether an alias is shown beside the groups.
+    private func isVisible(_ alias: ModelAlias) -> Bool {
+        guard !alias.isHidden, let known = names[Array(alias.name.utf8)] else { return false }
+        return known.aliased >= 0 && known.group < 0
+    }
+
+    /// The deployments of the group of that very name.
+    package func members(ofGroup name: String) -> ArraySlice<Int32> {
+        guard let known = names[Array(name.utf8)], known.group >= 0 else { return [] }
+        return members(of: groups[Int(known.group)])
+    }
+
+    @inline(__always)
+    func members(of group: Group) -> ArraySlice<Int32> {
+        members[Int(group.members.lowerBound)..<Int(group.members.upperBound)]
+    }
+
+    /// The deployments that are alone in their group.
+    package var loners: [Int] {
+        groups.compactMap { $0.members.count == 1 ? Int(members[Int($0.members.lowerBound)]) : nil }
+    }
 
     /// Whether tags choose among the deployments of the group of a resolution.
     package func isFiltered(_ resolution: Resolution) -> Bool { groups[resolution.group].isFiltered }
+
+    /// Retries by kind of failure, a group's own before the router's.
+    func retryPolicy(of group: Int) -> FailurePolicy { policies[Int(groups[group].policy)] }
 
     /// How often a request may be retried, by the first of `allowed` that says so.
     package func ownRetries(_ allowed: [Int32]) -> Int? {
@@ -169,63 +203,5 @@ package final class RoutingTable: Sendable {
             position += 1
         }
         return false
-    }
-}
-
-/// Numbers the tags of deployments and lays the deployments out for the router.
-private struct CandidateCompiler {
-    var candidates: [RoutingTable.Candidate] = []
-    var carriedTags: [Int32] = []
-    var patterns: [TagPattern] = []
-    var numbers: [String: Int32] = ["default": 0]
-
-    mutating func add(_ deployment: Deployment) {
-        let firstTag = Int32(carriedTags.count)
-        for tag in Set(deployment.tags) {
-            let number = numbers[tag] ?? Int32(numbers.count)
-            numbers[tag] = number
-            carriedTags.append(number)
-        }
-        let firstPattern = Int32(patterns.count)
-        patterns += deployment.tagPatterns.compactMap { try? TagPattern($0) }
-        let cost = deployment.inputCost.map { $0 + (deployment.outputCost ?? 0) } ?? deployment.outputCost ?? .infinity
-        candidates.append(
-            RoutingTable.Candidate(
-                tags: firstTag..<Int32(carriedTags.count), patterns: firstPattern..<Int32(patterns.count),
-                isDefault: deployment.tags.contains("default"), isConfigured: deployment.unconfigured == nil,
-                order: deployment.order ?? .max, weight: deployment.weight ?? 0, rpm: deployment.rpm ?? 0,
-                tpm: deployment.tpm ?? 0, cost: cost, retries: Int32(deployment.numRetries ?? -1)))
-    }
-}
-
-/// All names by which a client can ask: groups, aliases, ids, wildcards.
-private struct GroupNames {
-    var pairs: [(key: [UInt8], value: RoutingTable.Resolution)] = []
-    /// The most specific first.
-    var wildcards: [(glob: Glob, group: Int)] = []
-    var visible: [String] = []
-
-    init(_ configuration: Configuration, _ groups: [RoutingTable.Group]) {
-        var indices: [String: Int] = [:]
-        for (index, group) in groups.enumerated() {
-            indices[group.name] = index
-            visible.append(group.name)
-            pairs.append((Array(group.name.utf8), .init(group: index, only: -1, capture: nil)))
-            if group.name.contains("*") { wildcards.append((Glob(group.name), index)) }
-        }
-        // Of equal names the later counts: an id before an alias before a group.
-        var shown = Set(visible)
-        for alias in configuration.router.aliases {
-            guard let group = indices[alias.target] else { continue }
-            pairs.append((Array(alias.name.utf8), .init(group: group, only: -1, capture: nil)))
-            if !alias.isHidden, shown.insert(alias.name).inserted { visible.append(alias.name) }
-        }
-        for (index, group) in groups.enumerated() {
-            for member in group.members {
-                let id = Array(configuration.deployments[Int(member)].id.utf8)
-                pairs.append((id, .init(group: index, only: member, capture: nil)))
-            }
-        }
-        wildcards.sort { $0.glob.specificity > $1.glob.specificity }
     }
 }

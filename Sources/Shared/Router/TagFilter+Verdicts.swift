@@ -16,7 +16,7 @@ extension TagFilter {
         let reason = select(table, resolution, tags, userAgent: userAgent, into: &allowed)
         let group = table.groups[resolution.group]
         let kept = Set(allowed)
-        let verdicts = group.members.map { index in
+        let verdicts = table.members(of: group).map { index in
             let candidate = table.candidates[Int(index)]
             let isAllowed = kept.contains(index)
             let words =

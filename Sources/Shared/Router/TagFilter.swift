@@ -31,7 +31,7 @@ package enum TagFilter {
             guard group.mayFailOpen else { return nil }
             reason = .failedOpen
             append(table, group, &allowed) { $0.isDefault }
-            if allowed.isEmpty { allowed.append(contentsOf: group.members) }
+            if allowed.isEmpty { allowed.append(contentsOf: table.members(of: group)) }
         }
         if resolution.only >= 0 {
             let isAllowed = allowed.contains(resolution.only)
@@ -47,7 +47,7 @@ package enum TagFilter {
         _ allowed: inout [Int32]
     ) -> Reason {
         guard group.isFiltered else {
-            allowed.append(contentsOf: group.members)
+            allowed.append(contentsOf: table.members(of: group))
             return .filteringOff
         }
         var wants = false
@@ -63,7 +63,7 @@ package enum TagFilter {
             userAgent != nil && group.hasPatterns
             && (wants
                 || !requires
-                    && group.members.contains { index in
+                    && table.members(of: group).contains { index in
                         let candidate = table.candidates[Int(index)]
                         return !candidate.patterns.isEmpty && meetsConstraints(candidate, tags, table)
                     })
@@ -83,7 +83,7 @@ package enum TagFilter {
             return .defaultForUntagged
         }
         switch table.router.semantics {
-        case .litellm: allowed.append(contentsOf: group.members)
+        case .litellm: allowed.append(contentsOf: table.members(of: group))
         case .strict: append(table, group, &allowed) { $0.tags.isEmpty }
         }
         return .allForUntagged
@@ -106,7 +106,7 @@ package enum TagFilter {
         if !allowed.isEmpty { return .matched }
         for tag in tags.tags where tag.kind == .wanted {
             // Somebody here carries it, but nobody who may serve this request: that is a refusal, not a default.
-            if tag.isWish || tags.isKnown(tag, to: group) { return .matched }
+            if tag.isWish || tags.isKnown(tag, to: group, table) { return .matched }
         }
         append(table, group, &allowed) { $0.isDefault && meetsConstraints($0, tags, table) }
         return .defaultForUnknown
@@ -141,6 +141,6 @@ package enum TagFilter {
         _ table: RoutingTable, _ group: RoutingTable.Group, _ allowed: inout [Int32],
         where isAllowed: (RoutingTable.Candidate) -> Bool
     ) {
-        for index in group.members where isAllowed(table.candidates[Int(index)]) { allowed.append(index) }
+        for index in table.members(of: group) where isAllowed(table.candidates[Int(index)]) { allowed.append(index) }
     }
 }

@@ -10,8 +10,6 @@ struct AttemptLimits {
     private let stream: Double
     /// The longest silence between events of a stream; nil where nobody has set one.
     let idle: TimeSpan?
-    /// Whether the deployment answers by itself.
-    let isMock: Bool
 
     init(_ deployment: Deployment, _ router: RouterSettings) {
         own = deployment.timeout
@@ -19,7 +17,6 @@ struct AttemptLimits {
         plain = router.timeout ?? 600
         stream = router.streamTimeout ?? plain
         idle = (deployment.streamIdleTimeout ?? router.streamIdleTimeout).map { .seconds($0) }
-        isMock = deployment.mockResponse != nil
     }
 
     /// Until a plain answer is complete, or a stream has its first token. The request's own wish (`timeout`, for streams

@@ -22,7 +22,9 @@ enum Catalog {
     }
 
     /// One row for each deployment, then one for each alias of its group. Keys are not part of the parameters.
-    static func info(_ configuration: Configuration, into buffer: ByteBuffer) {
+    static func info(
+        _ table: RoutingTable, _ count: Int, _ deployment: (Int) -> Deployment, into buffer: ByteBuffer
+    ) {
         buffer.append("{\"data\":[" as StaticString)
         var isFirst = true
         func row(_ name: String, _ deployment: Deployment) {
@@ -34,11 +36,12 @@ enum Catalog {
             object.member("model_info", raw: Array(deployment.infoJSON.utf8))
             object.end()
         }
-        for deployment in configuration.deployments { row(deployment.modelName, deployment) }
-        for alias in configuration.router.aliases where !alias.isHidden {
-            for deployment in configuration.deployments where deployment.modelName == alias.target {
-                row(alias.name, deployment)
-            }
+        for index in 0..<count {
+            let deployment = deployment(index)
+            row(deployment.modelName, deployment)
+        }
+        for alias in table.router.aliases where !alias.isHidden {
+            for index in table.members(ofGroup: alias.target) { row(alias.name, deployment(Int(index))) }
         }
         buffer.append("]}" as StaticString)
     }

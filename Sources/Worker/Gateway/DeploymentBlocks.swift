@@ -3,6 +3,10 @@ internal import Shared
 /// What every request to one deployment has in common, written once per generation: heads to send upstream, fields
 /// to answer with. The only place that knows how a provider is asked. Immutable but for what answers look like.
 final class DeploymentBlocks {
+    let id: String
+    let modelName: String
+    /// What it answers by itself, if it does.
+    let mockResponse: String?
     /// Request heads by operation, up to the length of the body.
     let requestHeads: [[UInt8]]
     /// `{"model":"…"`: how the body for the upstream begins. Empty where the model depends on the request.
@@ -16,6 +20,9 @@ final class DeploymentBlocks {
     let answers = AnswerTemplate()
 
     init(_ deployment: Deployment, _ proxy: ProxyRules.Proxy?) {
+        id = deployment.id
+        modelName = deployment.modelName
+        mockResponse = deployment.mockResponse
         requestHeads = Endpoint.Operation.allCases.map { Self.head(deployment, $0, proxy) }
         upstreamModel = deployment.upstreamModel
         let buffer = ByteBuffer(capacity: 64)
@@ -73,11 +80,12 @@ final class DeploymentBlocks {
 /// The blocks of a generation, each made when the first request goes to its deployment: to make ten thousand takes
 /// a tenth of a second, in which a worker that is told to reload would serve nobody.
 @Loop final class DeploymentBlocksByIndex {
-    private let deployments: [Deployment]
+    private let deployments: PublishedDeployments
     private let rules: ProxyRules
     private var made: [DeploymentBlocks?]
+    private var count = 0
 
-    init(_ deployments: [Deployment], _ rules: ProxyRules) {
+    init(_ deployments: PublishedDeployments, _ rules: ProxyRules) {
         self.deployments = deployments
         self.rules = rules
         made = [DeploymentBlocks?](repeating: nil, count: deployments.count)
@@ -85,8 +93,22 @@ final class DeploymentBlocks {
 
     subscript(_ index: Int) -> DeploymentBlocks {
         if let blocks = made[index] { return blocks }
-        let blocks = DeploymentBlocks(deployments[index], rules.proxy(for: deployments[index].origin))
+        let deployment = deployments[index]
+        let blocks = DeploymentBlocks(deployment, rules.proxy(for: deployment.origin))
         made[index] = blocks
+        count += 1
         return blocks
     }
+
+    /// Frees them a few at a time, with requests in between. Nobody may need them any more.
+    nonisolated func letGo() {
+        EventLoop.shared.start {
+            while self.count > Self.portion, !self.made.isEmpty {
+                self.made.removeLast(min(Self.portion, self.made.count))
+                await EventLoop.shared.turn()
+            }
+        }
+    }
+
+    private static let portion = 256
 }

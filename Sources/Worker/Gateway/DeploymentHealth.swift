@@ -5,44 +5,80 @@ package import Shared
 ///
 /// A deployment without a place on the scoreboard is always fit.
 package final class DeploymentHealth: DeploymentStates {
-    private struct Entry {
+    /// Plain numbers only.
+    fileprivate struct Entry {
         /// Its place on the scoreboard; -1 without one.
         var slot: Int
         /// Attempts and tokens a minute; `Int.max` for any number.
         var requests: Int
         var tokens: Int
+        /// Its own, in seconds.
+        var cooldownTime: Double?
+        var isAlone = false
+        var servesAnyModel: Bool
+    }
+
+    /// Takes one deployment after the other, of which only what decides about its choice is looked at.
+    package struct Builder {
+        fileprivate let router: RouterSettings
+        fileprivate var entries: [Entry] = []
+
+        package init(_ router: RouterSettings) {
+            self.router = router
+        }
+
+        package mutating func add(_ deployment: Deployment) {
+            entries.append(
+                Entry(
+                    slot: deployment.boardSlot, requests: limit(deployment.rpm), tokens: limit(deployment.tpm),
+                    cooldownTime: deployment.cooldownTime,
+                    servesAnyModel: deployment.upstreamModel.utf8.contains(0x2A)))
+        }
+
+        private func limit(_ number: Double?) -> Int {
+            guard router.strategy.enforcesLimits, let number, number < 1e15 else { return .max }
+            return Int(number.rounded(.up))
+        }
     }
 
     private let board: DeploymentBoard?
     private let entries: [Entry]
-    private let rules: [CooldownRule]
+    private let cooldown: CooldownSettings
     private let latencyLifetime: TimeSpan
     private let ignoresCooldowns: Bool
     /// Whether tokens decide anything; they are read from answers only then.
     let countsTokens: Bool
 
-    package init(_ configuration: Configuration, _ board: DeploymentBoard?) {
+    /// `table` is of the same deployments. Without a board nobody counts anything.
+    package init(_ builder: consuming Builder, _ table: RoutingTable, _ board: DeploymentBoard?) {
         self.board = board
-        let router = configuration.router
-        let groups = Dictionary(grouping: configuration.deployments, by: \.modelName).mapValues(\.count)
-        let enforces = router.strategy.enforcesLimits
-        func limit(_ number: Double?) -> Int {
-            guard enforces, let number, number < 1e15 else { return .max }
-            return Int(number.rounded(.up))
-        }
-        entries = configuration.deployments.map { deployment in
-            Entry(
-                slot: board == nil ? -1 : deployment.boardSlot, requests: limit(deployment.rpm),
-                tokens: limit(deployment.tpm))
-        }
-        rules = configuration.deployments.map { deployment in
-            CooldownRule(
-                router.cooldown, ownTime: deployment.cooldownTime, isAlone: groups[deployment.modelName] == 1,
-                servesAnyModel: deployment.upstreamModel.contains("*"))
-        }
+        let router = builder.router
+        var entries = builder.entries
+        for index in table.loners { entries[index].isAlone = true }
+        self.entries = entries
+        cooldown = router.cooldown
         latencyLifetime = .seconds(router.latencyLifetime)
         ignoresCooldowns = router.cooldown.isDisabled
         countsTokens = router.strategy == .usageBased || entries.contains { $0.tokens != .max }
+    }
+
+    /// Of a whole configuration.
+    package convenience init(_ configuration: Configuration, _ table: RoutingTable, _ board: DeploymentBoard?) {
+        var builder = Builder(configuration.router)
+        for deployment in configuration.deployments { builder.add(deployment) }
+        self.init(builder, table, board)
+    }
+
+    /// Its place on the scoreboard; nil without one.
+    func slot(_ index: Int) -> Int? {
+        let slot = entries[index].slot
+        return slot >= 0 ? slot : nil
+    }
+
+    private func rule(_ index: Int) -> CooldownRule {
+        let entry = entries[index]
+        return CooldownRule(
+            cooldown, ownTime: entry.cooldownTime, isAlone: entry.isAlone, servesAnyModel: entry.servesAnyModel)
     }
 
     // MARK: Questions of the router
@@ -71,7 +107,7 @@ package final class DeploymentHealth: DeploymentStates {
         var admission = Admission()
         let end = board.cooldownEnd(of: slot)
         if !ignoresCooldowns, end.nanoseconds != 0 {
-            let until = now + rules[index].probeTime
+            let until = now + rule(index).probeTime
             guard end <= now, board.takeProbe(slot, after: end, until: until) else { return nil }
             admission.probeUntil = until
         }
@@ -123,7 +159,7 @@ package final class DeploymentHealth: DeploymentStates {
     ) -> TimeSpan? {
         let slot = entries[index].slot
         guard let board, slot >= 0 else { return nil }
-        let rule = rules[index]
+        let rule = rule(index)
         guard rule.counts(failure) else {
             // It refused the request, not the service: it is there.
             if let until = admission.probeUntil { board.endProbe(slot, until: until, succeeded: true) }

@@ -21,9 +21,10 @@ extension Exchange {
         let limits = generation.limits[index]
         attemptBegun = EventLoop.shared.now
         patience = nil
-        if limits.isMock { return await answerMock(client, generation.table.deployments[index].mockResponse ?? "") }
+        let blocks = generation.blocks[index]
+        if let text = blocks.mockResponse { return await answerMock(client, text) }
         let bytes = client.input.storage
-        outbound.write(generation.blocks[index], asked.operation, asked.request, bytes, capture: capture)
+        outbound.write(blocks, asked.operation, asked.request, bytes, capture: capture)
         let limit = timeLimit(client, limits)
         let now = EventLoop.shared.now
         upstreamBegun = now
@@ -31,10 +32,10 @@ extension Exchange {
         let deadline = min(now + limit, last)
         let given = limits.limit(isStream: asked.request.isStream, timeout: nil, streamTimeout: nil)
         if (deadline - now).nanoseconds < given.nanoseconds / 2 { patience = deadline }
-        let pool = generation.pools[index]
+        let pool = generation.pool(index)
         var connection: UpstreamConnection?
         do throws(UpstreamFailure) {
-            let connectLimit = now + .seconds(generation.configuration.process.connectTimeout)
+            let connectLimit = now + .seconds(generation.settings.process.connectTimeout)
             connection = try await ask(pool, bytes, client, deadline, connectLimit)
             outbound.release()
             guard let connection else { return .gone }
@@ -198,8 +199,8 @@ extension Exchange {
             deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
         guard isBack else { return }
         gateway.log?.event(.info, "recovered") { fields in
-            fields.member("deployment", generation.table.deployments[deployment].id)
-            fields.member("model", generation.table.deployments[deployment].modelName)
+            fields.member("deployment", generation.blocks[deployment].id)
+            fields.member("model", generation.blocks[deployment].modelName)
         }
     }
 
@@ -213,8 +214,8 @@ extension Exchange {
             let time = generation.health.failed(index, admission, failure, retryAfter: retryAfter, at: now)
         else { return }
         gateway.log?.event(.warn, "cooldown") { fields in
-            fields.member("deployment", generation.table.deployments[index].id)
-            fields.member("model", generation.table.deployments[index].modelName)
+            fields.member("deployment", generation.blocks[index].id)
+            fields.member("model", generation.blocks[index].modelName)
             fields.member("failure", failure.text)
             fields.member("cooldown_ms", time.milliseconds)
         }

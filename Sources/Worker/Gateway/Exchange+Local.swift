@@ -27,13 +27,16 @@ extension Exchange {
                 try authorize(client, generation)
                 asked.model.append(percentDecoding: client.input.storage, id)
                 let text = modelText
-                guard generation.table.visibleModels.contains(text) else { throw .noSuchModel(text) }
+                guard generation.table.isVisible(text) else { throw .noSuchModel(text) }
                 await answer(client, 200) { Catalog.model(text, into: $0) }
             case .modelInfo:
                 try authorize(client, generation)
-                await answer(client, 200) { Catalog.info(generation.configuration, into: $0) }
+                let deployments = generation.deployments
+                await answer(client, 200) { buffer in
+                    Catalog.info(generation.table, deployments.count, { deployments[$0] }, into: buffer)
+                }
             case .metrics:
-                if generation.configuration.general.metricsNeedKey { try authorize(client, generation) }
+                if generation.settings.general.metricsNeedKey { try authorize(client, generation) }
                 // Only while a dead worker's figures are being added up; a scrape that fails beats a sum that falls.
                 guard let board = gateway.board?.scoreboard, let totals = board.totals(), let others = board.published()
                 else { throw .draining }
@@ -41,7 +44,7 @@ extension Exchange {
                     let text = MetricsText(into: buffer)
                     text.append(totals)
                     text.append(board.workers())
-                    text.append(deploymentFigures(generation.configuration), at: EventLoop.shared.now)
+                    text.append(deploymentFigures(generation), at: EventLoop.shared.now)
                     buffer.append(others)
                 }
             case .health:
@@ -56,12 +59,14 @@ extension Exchange {
 
     /// Of those that have been tried. Labels are the reference's.
     private func deploymentFigures(
-        _ configuration: Configuration
+        _ generation: Generation
     ) -> [(labels: [(String, String)], figures: DeploymentFigures)] {
         guard let board = gateway.deployments else { return [] }
-        return configuration.deployments.filter { $0.boardSlot >= 0 }.compactMap { deployment in
-            let figures = board.figures(of: deployment.boardSlot)
+        return (0..<generation.deployments.count).compactMap { index in
+            guard let slot = generation.health.slot(index) else { return nil }
+            let figures = board.figures(of: slot)
             guard figures.attempts > 0 else { return nil }
+            let deployment = generation.deployments[index]
             let labels = [
                 ("requested_model", deployment.modelName), ("litellm_model_name", deployment.upstreamModel),
                 ("model_id", deployment.id), ("api_base", deployment.apiBase),

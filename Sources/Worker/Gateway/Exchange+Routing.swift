@@ -45,7 +45,7 @@ extension Exchange {
 
     /// Every attempt, wait and fallback has to fit in here.
     private func deadline(_ generation: Generation) -> Instant {
-        begun + .seconds(generation.configuration.process.requestTimeout)
+        begun + .seconds(generation.settings.process.requestTimeout)
     }
 
     private func note(_ error: GatewayError) {
@@ -85,7 +85,7 @@ extension Exchange {
             throw GroupFailure()
         }
         guard plan.enter(allowed, group: target.resolution.group, asFallback: step.depth > 0, table) else {
-            note(asked.unconfigured(table, allowed))
+            note(asked.unconfigured(allowed) { generation.deployments[$0].unconfigured })
             throw GroupFailure()
         }
         describe(client)

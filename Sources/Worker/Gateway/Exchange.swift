@@ -156,7 +156,7 @@ internal import Shared
                 bytesSent: client.response.bytesSent, duration: EventLoop.shared.now - begun, upstream: upstreamTime)
             if deployment != nil { board.countRetries(plan.retries, fallbacks: plan.fallbacks) }
         }
-        if let lines = gateway.accessLines, generation?.configuration.process.accessLog ?? true {
+        if let lines = gateway.accessLines, generation?.settings.process.accessLog ?? true {
             gateway.accessLog.write(record(client), client.input.storage, to: lines)
         }
         gathered.removeAll()
@@ -174,7 +174,7 @@ internal import Shared
         record.duration = EventLoop.shared.now - begun
         record.upstream = upstreamTime
         record.model = asked.model
-        if let deployment { record.deployment = generation?.table.deployments[deployment].id }
+        if let deployment { record.deployment = generation?.blocks[deployment].id }
         record.reason = reason
         record.tags = asked.tags
         if deployment != nil {

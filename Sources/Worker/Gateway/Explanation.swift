@@ -111,7 +111,8 @@ package struct Explanation: Equatable {
         try takeTags(head, bytes, table, asked)
         let first = try asked.resolve(table)
         let agent = head.first(.userAgent).map { bytes[$0] }
-        let route = Route(table: table, asked: asked, bytes: bytes, agent: agent)
+        let deployments = configuration.deployments
+        let route = Route(table: table, deployments: deployments, asked: asked, bytes: bytes, agent: agent)
         let groups = route.groups(from: first, after: .general)
         group = groups.first
         fallbacks = Array(groups.dropFirst())
@@ -120,7 +121,8 @@ package struct Explanation: Equatable {
         let allowed = groups[0].members.filter(\.isAllowed).map { Int32($0.index) }
         retries = asked.retries(head, bytes, table, allowed)
         guard !groups.contains(where: \.canServe) else { return }
-        throw groups[0].reason == nil ? asked.tagsRefused(table) : asked.unconfigured(table, allowed)
+        guard groups[0].reason != nil else { throw asked.tagsRefused(table) }
+        throw asked.unconfigured(allowed) { deployments[$0].unconfigured }
     }
 
     private mutating func takeTags(
@@ -140,6 +142,7 @@ package struct Explanation: Equatable {
 /// The way of one request through the groups. Pure.
 private struct Route {
     let table: RoutingTable
+    let deployments: [Deployment]
     let asked: Inquiry
     let bytes: [UInt8]
     let agent: ArraySlice<UInt8>?
@@ -174,7 +177,7 @@ private struct Route {
             name: target.name, modelName: table.groupName(target.resolution),
             isFiltered: table.isFiltered(target.resolution), reason: reason?.rawValue,
             members: verdicts.map { verdict in
-                let model = table.deployments[verdict.deployment].upstreamModel
+                let model = deployments[verdict.deployment].upstreamModel
                 return Explanation.Member(
                     index: verdict.deployment, isAllowed: verdict.isAllowed, reason: verdict.reason,
                     model: captured.map { model.replacingStar(with: $0) } ?? model, share: shares[verdict.deployment])
@@ -183,9 +186,9 @@ private struct Route {
 
     /// Of each deployment among those of its `order`; none where it lacks what the environment should have given.
     private func shares(_ allowed: [Int]) -> [Int: Double] {
-        let configured = allowed.filter { table.deployments[$0].unconfigured == nil }
+        let configured = allowed.filter { deployments[$0].unconfigured == nil }
         var shares: [Int: Double] = [:]
-        for level in Dictionary(grouping: configured, by: { table.deployments[$0].order ?? .max }).values {
+        for level in Dictionary(grouping: configured, by: { deployments[$0].order ?? .max }).values {
             let members = level.map { Int32($0) }
             let figures = Balancer.shares(
                 of: members, table, IdleDeployments(), isStream: asked.request.isStream, now: Instant(nanoseconds: 0))

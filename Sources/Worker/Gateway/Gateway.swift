@@ -27,19 +27,34 @@ package import Shared
 
     package init() {}
 
-    /// Builds a generation beside the one in force, without an effect on traffic. Throws a reason for the operator.
-    package func prepare(_ number: UInt64, _ configuration: Configuration) throws(GenerationRefused) -> Generation {
-        let next = Generation(number, configuration, deployments)
+    /// Builds a generation from published bytes beside the one in force, with turns of the loop in between, so that
+    /// requests hardly notice. Throws a reason for the operator; nil when `isWanted` has become false meanwhile.
+    package func prepare(
+        _ number: UInt64, _ file: DescriptorBox, isWanted: () -> Bool
+    ) async throws(GenerationRefused) -> Generation? {
+        var builder = try GenerationBuilder(number, file, deployments)
+        var pauseAt = Clock.now() + Self.slice
+        while !builder.isComplete {
+            try builder.go()
+            guard Clock.now() >= pauseAt else { continue }
+            await EventLoop.shared.turn()
+            guard isWanted() else { return nil }
+            pauseAt = Clock.now() + Self.slice
+        }
+        return try withTLS(builder.finish())
+    }
+
+    /// How long requests may wait for what is done beside them.
+    private static let slice = TimeSpan(nanoseconds: 300_000)
+
+    private func withTLS(_ next: Generation) throws(GenerationRefused) -> Generation {
+        let settings = next.settings.tls
         // Reading the system's trust store takes tens of milliseconds, in which nothing else is served, and
         // megabytes: once, and only for somebody who has to be trusted.
-        guard configuration.tls != tlsInForce else { return next }
-        if configuration.tls.verification == .system,
-            !configuration.deployments.contains(where: { $0.origin.isSecure })
-        {
-            return next
-        }
+        guard settings != tlsInForce else { return next }
+        if settings.verification == .system, !next.hasSecureOrigins { return next }
         do throws(StreamFailure) {
-            next.tls = try TLSContext(configuration.tls)
+            next.tls = try TLSContext(settings)
         } catch {
             throw GenerationRefused(reason: "TLS cannot be set up: \(error)")
         }
@@ -50,7 +65,7 @@ package import Shared
     package func commit(_ generation: Generation) {
         if let tls = generation.tls {
             pools.apply(tls)
-            tlsInForce = generation.configuration.tls
+            tlsInForce = generation.settings.tls
         }
         generation.connect(pools)
         self.generation = generation

@@ -18,11 +18,11 @@ internal import Shared
 
     /// The report as JSON. All deployments are asked at once.
     func run(cancelledBy cancellation: Cancellation) async -> ByteBuffer {
-        let deployments = generation.configuration.deployments
-        results = deployments.map { $0.unconfigured ?? "not asked" }
-        left = deployments.count
+        let count = generation.deployments.count
+        results = [String?](repeating: "not asked", count: count)
+        left = count
         let all = Cancellation()
-        for index in deployments.indices {
+        for index in 0..<count {
             EventLoop.shared.start {
                 self.results[index] = await self.ask(index, all)
                 self.left -= 1
@@ -38,7 +38,7 @@ internal import Shared
 
     /// Nil when the deployment is well, else what is wrong with it.
     private func ask(_ index: Int, _ cancellation: Cancellation) async -> String? {
-        let deployment = generation.configuration.deployments[index]
+        let deployment = generation.deployments[index]
         if let reason = deployment.unconfigured { return reason }
         if deployment.mockResponse != nil { return nil }
         let body = ByteBuffer(capacity: 128)
@@ -54,7 +54,7 @@ internal import Shared
         var connection: UpstreamConnection?
         do throws(UpstreamFailure) {
             // A fresh one: an idle connection proves nothing.
-            let fresh = try await generation.pools[index].lease(
+            let fresh = try await generation.pool(index).lease(
                 until: deadline, cancelledBy: cancellation, fresh: true)
             connection = fresh
             try await fresh.send(
@@ -72,11 +72,11 @@ internal import Shared
 
     private func report() -> ByteBuffer {
         let buffer = ByteBuffer(capacity: 1024)
-        let deployments = generation.configuration.deployments
         func list(_ wanted: (String?) -> Bool) -> Int {
             var count = 0
             buffer.append(0x5B)
-            for (deployment, result) in zip(deployments, results) where wanted(result) {
+            for (index, result) in results.enumerated() where wanted(result) {
+                let deployment = generation.deployments[index]
                 if count > 0 { buffer.append(ASCII.comma) }
                 count += 1
                 var object = JSONObject(in: buffer)

@@ -82,9 +82,9 @@ final class Inquiry {
             model: modelText, tags: tags.description, status: table.router.semantics == .strict ? 403 : 401)
     }
 
-    /// What a caller is told where none of those that the tags allow is configured.
-    func unconfigured(_ table: RoutingTable, _ allowed: [Int32]) -> GatewayError {
-        let reasons = allowed.compactMap { table.deployments[Int($0)].unconfigured }
+    /// What a caller is told where none of those that the tags allow is configured; `reason` says why one is not.
+    func unconfigured(_ allowed: [Int32], _ reason: (Int) -> String?) -> GatewayError {
+        let reasons = allowed.compactMap { reason(Int($0)) }
         return .unconfigured(model: modelText, reason: reasons.joined(separator: "; "))
     }
 

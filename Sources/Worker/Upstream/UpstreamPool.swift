@@ -197,8 +197,8 @@ internal import Shared
     }
 
     /// Closes the idle connections to origins that no deployment names any more.
-    func retire(except origins: Set<Origin>) {
-        for (key, pool) in pools where !origins.contains(key.origin) {
+    func retire(where isGone: (Origin) -> Bool) {
+        for (key, pool) in pools where isGone(key.origin) {
             pool.retire()
             pools[key] = nil
         }

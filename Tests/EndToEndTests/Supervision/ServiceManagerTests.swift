@@ -107,6 +107,8 @@ extension Supervision {
                 // Control channel and one listener.
                 #expect(take("socket:") == 2, "\(targets)")
                 #expect(take("/memfd:tagway-scoreboard") == 1, "\(targets)")
+                // The configuration that it serves with, from which it reads a deployment when it needs it.
+                #expect(take("/memfd:generation-") == 1, "\(targets)")
                 #expect(take("anon_inode:[eventpoll]") == 1, "\(targets)")
                 #expect(take("anon_inode:[signalfd]") == 1, "\(targets)")
                 // The bell of its resolver, if it has one.

@@ -8,7 +8,8 @@ import Testing
     private func rows(_ yaml: String) throws -> [[String: Any]] {
         let decoded = ConfigurationDecoder.decode(path: "c.yaml", environment: [:]) { _ in .success(Array(yaml.utf8)) }
         let buffer = ByteBuffer(capacity: 1024)
-        Catalog.info(decoded.configuration, into: buffer)
+        let deployments = decoded.configuration.deployments
+        Catalog.info(RoutingTable(decoded.configuration), deployments.count, { deployments[$0] }, into: buffer)
         let object = try JSONSerialization.jsonObject(with: Data(buffer.storage[buffer.readable]))
         return ((object as? [String: Any])?["data"] as? [[String: Any]]) ?? []
     }

@@ -25,9 +25,10 @@ import Testing
             configuration.deployments.append(deployment)
         }
         change(&configuration)
+        let table = RoutingTable(configuration)
         return (
-            DeploymentHealth(configuration, DeploymentBoard(scoreboard, block: 0)),
-            DeploymentHealth(configuration, DeploymentBoard(scoreboard, block: 1))
+            DeploymentHealth(configuration, table, DeploymentBoard(scoreboard, block: 0)),
+            DeploymentHealth(configuration, table, DeploymentBoard(scoreboard, block: 1))
         )
     }
 
