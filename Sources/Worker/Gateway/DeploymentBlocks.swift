@@ -18,6 +18,7 @@ final class DeploymentBlocks {
     /// `x-litellm-model-id` and so on, for every answer it serves.
     let responseFields: [UInt8]
     let answers = AnswerTemplate()
+    let events = EventTemplates()
 
     init(_ deployment: Deployment, _ proxy: ProxyRules.Proxy?) {
         id = deployment.id

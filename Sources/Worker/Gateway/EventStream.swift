@@ -27,13 +27,10 @@ struct EventStream {
     private let compacted = ByteBuffer(capacity: 64)
     private let mended = ByteBuffer(capacity: 0)
     private var dataLines: [Range<Int>] = []
-    /// The latest event that was read, for those after it: most differ in the text that they bring alone.
-    private var template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
-    /// Where the model's name goes in it.
+    /// Events that need not be read; nil has all of them read.
+    private var templates: EventTemplates?
+    /// Where the model's name goes in the event that was read.
     private var names: [Range<Int>] = []
-    /// How many events are learnt before one matches; 0 has all of them read.
-    private let mostLessons: Int
-    private var lessons = 0
     private var operation = Endpoint.Operation.chat
     /// Events with data that were passed on.
     private(set) var events = 0
@@ -51,17 +48,16 @@ struct EventStream {
     /// An event was passed on behind a CR: an LF that comes now belongs to that.
     private var skipsLineFeed = false
 
-    init(longestEvent: Int = 16 << 20, lessons: Int = 8) {
+    init(longestEvent: Int = 16 << 20) {
         self.longestEvent = longestEvent
-        mostLessons = lessons
     }
 
-    mutating func begin(_ operation: Endpoint.Operation) {
+    /// `templates` knows events of the same deployment.
+    mutating func begin(_ operation: Endpoint.Operation, like templates: EventTemplates? = nil) {
         self.operation = operation
+        self.templates = templates
         pending.removeAll()
         pending.shrink(to: 64 * 1024)
-        template.forget()
-        lessons = mostLessons
         events = 0
         isDone = false
         hasFinishReason = false
@@ -247,23 +243,17 @@ struct EventStream {
         dataLines.append(line.lowerBound + (hasBlank ? 6 : 5)..<line.upperBound)
     }
 
-    /// Passes on the events at the start of `range` that are like the one before them; answers where they end.
+    /// Passes on the events at the start of `range` that are like earlier ones; answers where they end. Until there was
+    /// content every event is read, for it may bring the first.
     private mutating func passAlike(
         _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) -> Int {
         var start = range.lowerBound
-        guard !template.isEmpty else { return start }
-        while start < range.upperBound, let end = template.match(bytes, from: start, to: range.upperBound) {
-            var position = start
-            for place in names {
-                let model = start + template.matched(place.lowerBound)
-                out.append(bytes, position..<model)
-                out.append(name.storage, name.readable)
-                position = model + place.count
-            }
-            out.append(bytes, position..<end)
+        guard hasContent, let templates else { return start }
+        while start < range.upperBound,
+            let end = templates.pass(bytes, from: start, to: range.upperBound, operation, name, out)
+        {
             events += 1
-            lessons = mostLessons
             start = end
         }
         return start
@@ -302,7 +292,6 @@ struct EventStream {
             return
         }
         if data.isEmpty { return }
-        template.forget()
         do throws(JSONError) {
             try scanner.scanAll(bytes, data)
         } catch {
@@ -336,7 +325,7 @@ struct EventStream {
                 out.append(bytes, position..<member.value.lowerBound)
                 out.append(name.storage, name.readable)
                 position = member.value.upperBound
-                names.append(member.value.lowerBound - event.lowerBound..<position - event.lowerBound)
+                names.append(member.value)
             case .error where member.kind != .null: error = member
             case .type: type = member
             case .choices:
@@ -365,6 +354,8 @@ struct EventStream {
         }
         out.append(bytes, position..<event.upperBound)
         events += 1
+        // What brings the first content is read in every stream, so that others gain nothing by it.
+        let mayBeKnown = hasContent
         if !hasContent {
             hasContent =
                 operation == .response
@@ -373,9 +364,8 @@ struct EventStream {
         }
         if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
         // One that brings content and nothing else to note: no more than that is to be said of those like it.
-        guard isPlain, error == nil, hasContent, !isDone, lessons > 0, event.count <= 16 * 1024 else { return }
-        lessons -= 1
-        template.learn(bytes, event, object: data)
+        guard let templates, mayBeKnown, isPlain, error == nil, !isDone, !scanner.hasFinishReason else { return }
+        templates.learn(bytes, event, object: data, names: names, operation)
     }
 
     /// What was taken for one line are several.

@@ -109,7 +109,7 @@ extension Exchange {
     ) async throws(UpstreamFailure) -> Outcome {
         connection.discardHead()
         gathered.removeAll()
-        events.begin(asked.operation)
+        events.begin(asked.operation, like: deployment.flatMap { generation?.blocks[$0].events })
         let response = client.response
         let failure: StreamEnd
         do throws(StreamEnd) {

@@ -15,13 +15,13 @@ import Testing
     }
 
     /// Feeds `text` in pieces of `size` bytes, then its end.
-    private static func run(_ text: String, _ size: Int, _ operation: Endpoint.Operation = .chat, lessons: Int = 8)
-        -> Run
-    {
+    private static func run(
+        _ text: String, _ size: Int, _ operation: Endpoint.Operation = .chat, like templates: EventTemplates? = nil
+    ) -> Run {
         let bytes = Array(text.utf8)
         let out = ByteBuffer(capacity: 16)
-        var stream = EventStream(lessons: lessons)
-        stream.begin(operation)
+        var stream = EventStream()
+        stream.begin(operation, like: templates)
         var run = Run()
         do throws(EventStream.Failure) {
             for start in stride(from: 0, to: bytes.count, by: size) {
@@ -246,31 +246,82 @@ import Testing
         #expect(stream.events == 1)
     }
 
-    /// Events that are known by the one before them pass as they do when each is read.
+    /// Events that are known by earlier ones, of the same stream or of others, pass as they do when each is read.
     @Test(arguments: 0..<40)
     func whatIsAlikeIsPassedAsIfItWereRead(_ seed: UInt64) throws {
         var random = FastRandom(seed: seed)
-        func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
-        for operation in [Endpoint.Operation.chat, .response] {
-            var text = ""
-            for _ in 0..<30 {
-                let content = any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
-                let number = any(["0", "7", "12", "-1.5e3"])
-                let type = any(["response.output_text.delta", "response.output_text.delta", "response.completed"])
-                let end = any([
-                    "", "", "", ",\"usage\":null", ",\"usage\":{\"total_tokens\":\(number)}", ",\"model\":\"n\"",
-                    ",\"error\":null", ",\"error\":\"\(content)\"", ",\"a\":", " ,\"b\":1", ",\"b\":01",
-                    ",\"b\":\"\u{1}\"",
-                ])
-                let reason = any(["null", "null", "null", "\"stop\"", "\"\(content)\""])
-                let choice = "{\"index\":\(number),\"delta\":{\"content\":\"\(content)\"},\"finish_reason\":\(reason)}"
-                text += any(["", "", "", "event: x\n", ": y\n", "id: \(number)\n"])
-                text += "data: {\"id\":\"i\",\"type\":\"\(type)\",\"model\":\"m\",\"choices\":[\(choice)]\(end)}"
-                text += any(["\n\n", "\n\n", "\r\n\r\n", "\n\n: ping\n\n", "\n\ndata: [DONE]\n\n"])
-            }
-            let read = Self.run(text, 10_000, operation, lessons: 0)
+        let shared = EventTemplates()
+        for operation in [Endpoint.Operation.chat, .response, .chat] {
+            let text = Self.someEvents(using: &random)
+            let read = Self.run(text, 10_000, operation)
             for size in [1, 40, 333, 10_000] {
-                #expect(Self.run(text, size, operation) == read, "seed \(seed), in pieces of \(size)")
+                #expect(Self.run(text, size, operation, like: EventTemplates()) == read, "seed \(seed), cut at \(size)")
+                #expect(Self.run(text, size, operation, like: shared) == read, "seed \(seed), shared, cut at \(size)")
+            }
+        }
+    }
+
+    private static func someEvents(using random: inout FastRandom) -> String {
+        func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
+        var text = ""
+        let id = any(["i", "chatcmpl-1", "chatcmpl-22"])
+        for _ in 0..<30 {
+            let content = any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
+            let number = any(["0", "7", "12", "-1.5e3"])
+            let type = any(["response.output_text.delta", "response.output_text.delta", "response.completed"])
+            let end = any([
+                "", "", "", ",\"usage\":null", ",\"usage\":{\"total_tokens\":\(number)}", ",\"model\":\"n\"",
+                ",\"error\":null", ",\"error\":\"\(content)\"", ",\"a\":", " ,\"b\":1", ",\"b\":01",
+                ",\"b\":\"\u{1}\"",
+            ])
+            let reason = any(["null", "null", "null", "\"stop\"", "\"\(content)\""])
+            let choice = "{\"index\":\(number),\"delta\":{\"content\":\"\(content)\"},\"finish_reason\":\(reason)}"
+            text += any(["", "", "", "event: x\n", ": y\n", "id: \(number)\n"])
+            text += "data: {\"id\":\"\(id)\",\"type\":\"\(type)\",\"model\":\"m\",\"choices\":[\(choice)]\(end)}"
+            text += any(["\n\n", "\n\n", "\r\n\r\n", "\n\n: ping\n\n", "\n\ndata: [DONE]\n\n"])
+        }
+        return text
+    }
+
+    private static func chunk(_ id: String, _ delta: String, _ reason: String = "null") -> String {
+        "data: {\"id\":\"\(id)\",\"model\":\"m\",\"choices\":[{\"delta\":\(delta),\"finish_reason\":\(reason)}]}\n\n"
+    }
+
+    /// A stream is judged by its own events, whatever the deployment has sent to others.
+    @Test func whatAnotherStreamSaidIsNotSaidByThisOne() {
+        let templates = EventTemplates()
+        let said = Self.chunk("a", "{\"content\":\"x\"}")
+        let whole = said + said + Self.chunk("a", "{\"content\":\"\"}") + Self.chunk("a", "{}", "\"stop\"")
+        for _ in 0..<3 {
+            #expect(Self.run(whole, 10_000, like: templates).failure == nil)
+            // No reason to end was given.
+            #expect(Self.run(said + Self.chunk("b", "{\"content\":\"\"}"), 10_000, like: templates).failure == .cut)
+            // An event like one that brought content, without content.
+            var stream = EventStream()
+            stream.begin(.chat, like: templates)
+            let bytes = Array(Self.chunk("c", "{\"content\":\"\"}").utf8)
+            #expect(throws: Never.self) {
+                try stream.take(bytes, 0..<bytes.count, name: Self.name, into: ByteBuffer(capacity: 16))
+            }
+            #expect(!stream.hasContent)
+        }
+    }
+
+    /// Kinds of events that come in turn are all known.
+    @Test func severalKindsAreKnown() {
+        let templates = EventTemplates()
+        let kinds = ["{\"content\":\"x\"}", "{\"reasoning\":\"x\"}", "{\"tool_calls\":[{\"index\":0}]}", "{}"]
+        for kind in kinds {
+            _ = Self.run(Self.chunk("a", "{\"content\":\"x\"}") + Self.chunk("a", kind), 999, like: templates)
+        }
+        let out = ByteBuffer(capacity: 16)
+        for _ in 0..<2 {
+            for kind in kinds {
+                let bytes = Array(Self.chunk("other", kind.replacing("\"x\"", with: "\"yy\"")).utf8)
+                let name = Self.name
+                #expect(templates.pass(bytes, from: 0, to: bytes.count, .chat, name, out) == bytes.count, "\(kind)")
+                // Those of another operation are not.
+                #expect(templates.pass(bytes, from: 0, to: bytes.count, .response, name, out) == nil)
             }
         }
     }
