@@ -77,11 +77,14 @@ import Worker
         client.response.buffer.append("content-type: text/event-stream\r\n" as StaticString)
         client.response.endHeadOfStream()
         let begun = Clock.now()
+        let event = ByteBuffer(capacity: 256)
         for number in 0..<options.events where ended < begun {
-            let event = Array(
-                (#"data: {"id":"u","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"#
-                    + #""delta":{"content":"n\#(number)n"}}]}"# + "\n\n").utf8)
-            try await client.response.send(event, 0..<event.count)
+            event.removeAll()
+            event.leaveFront(ByteBuffer.chunkFront)
+            event.append(
+                #"data: {"id":"u","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"#
+                    + #""delta":{"content":"n\#(number)n"}}]}"# + "\n\n")
+            if try !client.response.trySend(event) { try await client.response.sendRest(of: event) }
             let due = begun + .milliseconds((number + 1) * options.pause)
             if due > Clock.now() { await EventLoop.shared.sleep(until: due) }
         }

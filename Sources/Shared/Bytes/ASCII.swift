@@ -118,7 +118,7 @@ extension ByteBuffer {
     }
 
     /// The eight hexadecimal digits of `value` as bytes, the first one lowest. All eight at once.
-    private static func hexDigits(_ value: UInt32) -> UInt64 {
+    static func hexDigits(_ value: UInt32) -> UInt64 {
         var nibbles = UInt64(value.byteSwapped)
         nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
         nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF

@@ -55,6 +55,29 @@ package final class ByteBuffer {
         start = 0
     }
 
+    /// Leaves `count` bytes of an empty buffer free, in front of what will be appended: for `prepend`.
+    package func leaveFront(_ count: Int) {
+        precondition(isEmpty, "room in front of what is held already")
+        makeRoom(count)
+        start = count
+        end = count
+    }
+
+    /// Puts the lowest `count` bytes of `word`, at most 8, in front of what is held, the lowest first. Without eight bytes
+    /// of room there, what is held is copied.
+    package func prepend(word: UInt64, count: Int) {
+        precondition(count > 0 && count <= 8, "a word has eight bytes")
+        if start < 8 {
+            let held = Array(storage[readable])
+            removeAll()
+            makeRoom(16 + held.count)
+            leaveFront(16)
+            append(held)
+        }
+        storage.store(word << UInt64(8 * (8 - count)), at: start - 8)
+        start -= count
+    }
+
     /// Marks the first `count` readable bytes as used; an empty buffer starts over at the front.
     package func consume(_ count: Int) {
         precondition(count <= end - start, "more bytes consumed than were readable")

@@ -41,6 +41,19 @@ extension ByteBuffer {
         append(hex: UInt64(size))
         appendLineEnd()
     }
+
+    /// How many bytes in front of what is held `frameChunk` needs, so that it need not copy.
+    package static let chunkFront = 16
+
+    /// Makes a chunk of all that is held, by adding its size line and its end.
+    package func frameChunk() {
+        precondition(count > 0 && count < 1 << 32, "a chunk of nothing, or of gigabytes")
+        let length = (67 - count.leadingZeroBitCount) / 4
+        let digits = Self.hexDigits(UInt32(count)) >> UInt64(8 * (8 - length))
+        prepend(word: 0x0A0D, count: 2)
+        prepend(word: digits, count: length)
+        appendLineEnd()
+    }
 }
 
 package enum HeadBytes {

@@ -71,7 +71,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
             case .bytes(let count): return count
             case .end: return 0
             case .wouldBlock:
-                let waitsToWrite = layer?.waitsForOtherDirection ?? false
+                let waitsToWrite = waitsToWrite
                 if waitsToWrite { readiness.isWritable = false }
                 let wake =
                     waitsToWrite
@@ -81,6 +81,16 @@ package enum StreamFailure: Error, Equatable, Sendable {
                 try check(wake)
             }
         }
+    }
+
+    /// Whether the layer has to wait for room to send before it can go on reading: `read` knows how.
+    package var waitsToWrite: Bool { layer?.waitsForOtherDirection ?? false }
+
+    /// Waits until there may be something to read; `handler` deals with what comes for as long as it likes.
+    package func waitReadable(
+        until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
+    ) async throws(StreamFailure) {
+        try check(await readiness.waitReadable(until: deadline, cancelledBy: cancellation, handledBy: handler))
     }
 
     /// Sends what goes of `pieces` in one try, without waiting; how many bytes that was. Most answers go whole, and a

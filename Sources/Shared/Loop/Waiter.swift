@@ -45,14 +45,23 @@ package enum Wake: Sendable {
             cancellation.waiter = self
         }
         self.deadline = deadline
-        if deadline < armedFor {
-            timer = Reactor.shared.arm(self, number: timer, at: deadline)
-            armedFor = deadline
-        }
+        arm()
         let wake = await unsafe withUnsafeContinuation { unsafe continuation = $0 }
         self.deadline = .never
         cancellation?.waiter = nil
         return wake
+    }
+
+    /// Goes on with the wait that somebody is in, until another deadline.
+    fileprivate func wait(on deadline: Instant) {
+        self.deadline = deadline
+        arm()
+    }
+
+    private func arm() {
+        guard deadline < armedFor else { return }
+        timer = Reactor.shared.arm(self, number: timer, at: deadline)
+        armedFor = deadline
     }
 
     /// Ends the wait, if there is one.
@@ -83,6 +92,13 @@ package enum Wake: Sendable {
     }
 }
 
+/// Deals with what has come while a task waits for it, in the turn of the loop that has noticed it, so that the task need
+/// not be woken for each piece of a long answer.
+@Loop package protocol ReadHandler: AnyObject {
+    /// There may be something to read. Until when to go on waiting; nil to wake the task.
+    func mayRead() -> Instant?
+}
+
 /// What the kernel has said about one descriptor, and who waits for it to say more.
 ///
 /// Registered once, edge-triggered, for both directions: no system call changes the interest later. `isReadable`
@@ -99,6 +115,8 @@ package enum Wake: Sendable {
     /// Cancelled when the other side hangs up.
     package var whenHungUp: Cancellation?
 
+    /// Asked before a task that waits to read is woken.
+    private var handler: (any ReadHandler)?
     private let reader = Waiter()
     private let writer = Waiter()
     private var slot: Int?
@@ -131,6 +149,17 @@ package enum Wake: Sendable {
         return await reader.wait(until: deadline, cancelledBy: cancellation)
     }
 
+    /// The same; `handler` is asked each time when something has come, and may have the wait go on.
+    package func waitReadable(
+        until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
+    ) async -> Wake {
+        if isReadable { return .ready }
+        self.handler = handler
+        let wake = await reader.wait(until: deadline, cancelledBy: cancellation)
+        self.handler = nil
+        return wake
+    }
+
     package func waitWritable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
         if isWritable { return .ready }
         return await writer.wait(until: deadline, cancelledBy: cancellation)
@@ -150,7 +179,12 @@ package enum Wake: Sendable {
         }
         if !ready.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
             isReadable = true
-            reader.wake(.ready)
+            if let handler, reader.isWaiting, let deadline = handler.mayRead() {
+                // It may have closed the stream, or cancelled the wait.
+                if reader.isWaiting { reader.wait(on: deadline) }
+            } else {
+                reader.wake(.ready)
+            }
             if readingInterruptsWriting { writer.wake(.ready) }
         }
         if !ready.isDisjoint(with: [.writable, .hangUp, .error]) {

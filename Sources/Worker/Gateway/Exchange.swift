@@ -39,6 +39,8 @@ internal import Shared
     let encodingFields = ByteBuffer(capacity: 64)
     /// What was received of a body, or is to be sent of one.
     let gathered = ByteBuffer(capacity: 1024)
+    /// While events are passed on.
+    var stream: EventWay?
     var status = 0
     var error: String?
     var retryAfter: TimeSpan?

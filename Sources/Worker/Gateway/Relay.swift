@@ -98,11 +98,16 @@ extension Exchange {
 
     // MARK: Streams
 
-    /// What may be held back until there is a first token.
+    /// What is held back at most until there is a first token.
     private static let mostHeld = 64 * 1024
+    /// Pieces that are passed on in one go: an upstream that is faster than we are shall not keep others waiting.
+    private static let mostPieces = 8
 
     /// Passes events on as they come. The head waits for the first one with content: until then another deployment may
     /// answer. `deadline` is that of the first token, `idle` the longest silence afterwards.
+    ///
+    /// The task only waits: what has come is passed on in the turn of the loop that has noticed it (`mayRead`), and the
+    /// task is woken where that ends or has to wait for the client.
     func relayEvents(
         _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
         idle: TimeSpan
@@ -110,22 +115,11 @@ extension Exchange {
         connection.discardHead()
         gathered.removeAll()
         events.begin(asked.operation, like: deployment.flatMap { generation?.blocks[$0].events })
-        let response = client.response
+        stream = EventWay(client: client, connection: connection, deadline: deadline, idle: idle)
+        defer { stream = nil }
         let failure: StreamEnd
         do throws(StreamEnd) {
-            while true {
-                try takeEvents(connection)
-                if events.isDone || connection.isComplete { break }
-                let mayGo = events.hasContent || gathered.count > Self.mostHeld
-                if mayGo, !gathered.isEmpty { try await sendEvents(client) }
-                do throws(UpstreamFailure) {
-                    try await connection.receiveMore(
-                        until: response.hasStarted ? EventLoop.shared.now + idle : deadline,
-                        cancelledBy: client.cancellation)
-                } catch {
-                    throw .upstream(error)
-                }
-            }
+            try await passOnUntilEnd(client, connection)
             if !events.isDone {
                 do throws(EventStream.Failure) {
                     try events.end(name: asked.name, into: gathered)
@@ -134,10 +128,10 @@ extension Exchange {
                 }
             }
             noteUpstreamIsDone()
-            if !response.hasStarted { beginAnswer(client) }
+            if !client.response.hasStarted { beginAnswer(client) }
             noteSuccess(client) { events.tokens }
             do throws(StreamFailure) {
-                try await response.finish(gathered.storage, gathered.readable)
+                try await client.response.finish(gathered.storage, gathered.readable)
             } catch {
                 connection.close()
                 return .gone
@@ -151,15 +145,86 @@ extension Exchange {
         return await end(client, failure)
     }
 
-    private enum StreamEnd: Error {
+    /// The way of a stream's events.
+    struct EventWay {
+        let client: ClientConnection
+        let connection: UpstreamConnection
+        /// Of the first token.
+        let deadline: Instant
+        /// The longest silence afterwards.
+        let idle: TimeSpan
+        /// Why the task was woken.
+        var step: Step?
+
+        @Loop var waitsUntil: Instant { client.response.hasStarted ? EventLoop.shared.now + idle : deadline }
+    }
+
+    /// How far events were passed on.
+    enum Step {
+        /// All that has come.
+        case waits
+        /// There is more.
+        case pauses
+        /// The client takes no more for now.
+        case unsent
+        case ended
+        case failed(StreamEnd)
+    }
+
+    enum StreamEnd: Error {
         case upstream(UpstreamFailure)
         case events(EventStream.Failure)
         case clientGone
     }
 
+    private func passOnUntilEnd(
+        _ client: ClientConnection, _ connection: UpstreamConnection
+    ) async throws(StreamEnd) {
+        while let way = stream {
+            stream?.step = nil
+            switch way.step ?? passOn(way) {
+            case .waits:
+                do throws(UpstreamFailure) {
+                    try await connection.waitForMore(
+                        until: way.waitsUntil, cancelledBy: client.cancellation, handledBy: self)
+                } catch {
+                    throw .upstream(error)
+                }
+            case .pauses: await EventLoop.shared.turn()
+            case .unsent:
+                do throws(StreamFailure) {
+                    try await client.response.sendRest(of: gathered)
+                } catch {
+                    throw .clientGone
+                }
+                noteEventsSent(client)
+            case .ended: return
+            case .failed(let end): throw end
+            }
+        }
+    }
+
+    /// Rewrites and sends what has come, for as long as neither side has to be waited for.
+    private func passOn(_ way: EventWay) -> Step {
+        do throws(StreamEnd) {
+            for _ in 0..<Self.mostPieces {
+                try takeEvents(way.connection)
+                if events.isDone || way.connection.isComplete { return .ended }
+                if !gathered.isEmpty, events.hasContent || gathered.count > Self.mostHeld {
+                    guard try sendEvents(way.client) else { return .unsent }
+                }
+                guard try receive(way.connection) else { return .waits }
+            }
+            return .pauses
+        } catch {
+            return .failed(error)
+        }
+    }
+
     /// Rewrites what has been received.
     private func takeEvents(_ connection: UpstreamConnection) throws(StreamEnd) {
         while !events.isDone, let piece = try received(connection) {
+            if gathered.isEmpty { gathered.leaveFront(ByteBuffer.chunkFront) }
             do throws(EventStream.Failure) {
                 try events.take(connection.input.storage, piece, name: asked.name, into: gathered)
             } catch {
@@ -176,13 +241,26 @@ extension Exchange {
         }
     }
 
-    private func sendEvents(_ client: ClientConnection) async throws(StreamEnd) {
+    private func receive(_ connection: UpstreamConnection) throws(StreamEnd) -> Bool {
+        do throws(UpstreamFailure) {
+            return try connection.tryReceive()
+        } catch {
+            throw .upstream(error)
+        }
+    }
+
+    private func sendEvents(_ client: ClientConnection) throws(StreamEnd) -> Bool {
         if !client.response.hasStarted { beginAnswer(client) }
         do throws(StreamFailure) {
-            try await client.response.send(gathered.storage, gathered.readable)
+            guard try client.response.trySend(gathered) else { return false }
         } catch {
             throw .clientGone
         }
+        noteEventsSent(client)
+        return true
+    }
+
+    private func noteEventsSent(_ client: ClientConnection) {
         gathered.removeAll()
         noteSent(client)
     }
@@ -258,5 +336,16 @@ extension Exchange {
         guard let begun = upstreamBegun else { return }
         upstreamTime.nanoseconds += (EventLoop.shared.now - begun).nanoseconds
         upstreamBegun = nil
+    }
+}
+
+/// Events are passed on where they come, while the task waits in `relayEvents`.
+extension Exchange: ReadHandler {
+    func mayRead() -> Instant? {
+        guard let way = stream else { return nil }
+        let step = passOn(way)
+        if case .waits = step, !way.connection.stream.waitsToWrite { return way.waitsUntil }
+        stream?.step = step
+        return nil
     }
 }

@@ -22,6 +22,8 @@ package import Shared
     private var writeTimeout = TimeSpan.seconds(60)
     private var isChunked = false
     private var pieces: [Piece] = []
+    /// How much of `pieces` has left, where that is not all.
+    private var partly: Int?
 
     init(_ stream: ByteStream, date: ResponseDate, buffers: BufferPool) {
         self.stream = stream
@@ -99,18 +101,26 @@ package import Shared
         isComplete = true
     }
 
-    /// Sends what is in `buffer` (the head, the first time) and a piece of the body of a stream behind it.
-    package func send(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
+    /// Sends what goes at once of what is in `buffer` (the head, the first time) and of `body`, the next piece of a
+    /// stream, which gets its framing. False when some is left: `sendRest` goes on with the same `body`.
+    package func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
         hasStarted = true
-        if isHead || range.isEmpty { return try await flush() }
         pieces.removeAll(keepingCapacity: true)
-        if isChunked { buffer.append(chunkHeader: range.count) }
-        let lineEnd = buffer.readable
-        if isChunked { buffer.appendLineEnd() }
-        pieces.append(Piece(source: 0, range: lineEnd))
-        pieces.append(Piece(source: 1, range: range))
-        pieces.append(Piece(source: 0, range: lineEnd.upperBound..<buffer.end))
-        if let sent = try trySend(bytes, []) { try await sendRest(sent, bytes, []) }
+        if !buffer.isEmpty { pieces.append(Piece(source: 0, range: buffer.readable)) }
+        if !isHead {
+            if isChunked { body.frameChunk() }
+            pieces.append(Piece(source: 1, range: body.readable))
+        }
+        partly = try trySend(body.storage, [])
+        guard partly == nil else { return false }
+        sent()
+        return true
+    }
+
+    /// Sends what `trySend` has left.
+    package func sendRest(of body: ByteBuffer) async throws(StreamFailure) {
+        if let partly { try await sendRest(partly, body.storage, []) }
+        partly = nil
         sent()
     }
 

@@ -216,9 +216,41 @@ internal import Shared
         } catch {
             throw UpstreamFailure(error, .nextByte)
         }
-        guard count == 0 else { return }
+        if count == 0 { try bodyEnded() }
+    }
+
+    private func bodyEnded() throws(UpstreamFailure) {
         guard case .untilClose = body else { throw .closedWithinBody }
         isBodyComplete = true
+    }
+
+    /// Receives what there is of the body, without waiting; false when there is nothing.
+    func tryReceive() throws(UpstreamFailure) -> Bool {
+        do throws(StreamFailure) {
+            switch try stream.receive(into: input, room: 16 * 1024) {
+            case .bytes: return true
+            case .wouldBlock:
+                input.rest()
+                return false
+            case .end: break
+            }
+        } catch {
+            throw UpstreamFailure(error, .nextByte)
+        }
+        try bodyEnded()
+        return true
+    }
+
+    /// Waits until there may be more of the body; `handler` deals with what comes for as long as it likes.
+    func waitForMore(
+        until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
+    ) async throws(UpstreamFailure) {
+        if stream.waitsToWrite { return try await receiveMore(until: deadline, cancelledBy: cancellation) }
+        do throws(StreamFailure) {
+            try await stream.waitReadable(until: deadline, cancelledBy: cancellation, handledBy: handler)
+        } catch {
+            throw UpstreamFailure(error, .nextByte)
+        }
     }
 
     func close() {

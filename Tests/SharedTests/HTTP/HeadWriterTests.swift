@@ -45,6 +45,22 @@ import Testing
         #expect(written { $0.append(chunkHeader: size) } == line)
     }
 
+    /// With room in front or without, and however much the buffer had to grow or move for what it holds.
+    @Test func whatIsHeldBecomesAChunk() throws {
+        for front in [0, 1, 7, 8, ByteBuffer.chunkFront] {
+            for size in [1, 9, 15, 16, 255, 256, 4095, 4096, 5000, 20_000, 70_000] {
+                let buffer = ByteBuffer(from: BufferPool(size: 4096))
+                buffer.leaveFront(front)
+                for number in 0..<size { buffer.append(UInt8(truncatingIfNeeded: number % 251)) }
+                buffer.frameChunk()
+                let expected =
+                    Array("\(String(size, radix: 16))\r\n".utf8)
+                    + (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) } + HeadBytes.lineEnd
+                #expect(Array(buffer.storage[buffer.readable]) == expected, "\(size) bytes behind \(front)")
+            }
+        }
+    }
+
     @Test func constantsAreWhatTheDecoderExpects() throws {
         var decoder = ChunkedDecoder()
         var position = 0
