@@ -6,7 +6,13 @@ extension Fleet {
         precondition(candidate == nil, "one reload at a time")
         candidate = Candidate(generation: number, begun: now)
         guard !isStopping else { return failReload("stopping", now) }
-        for worker in sorted where worker.phase == .ready { prepare(worker.id, number, now) }
+        for worker in sorted where worker.phase == .ready {
+            if worker.order == nil {
+                prepare(worker.id, number, now)
+            } else {
+                candidate?.behind.insert(worker.id)
+            }
+        }
     }
 
     mutating func failReload(_ reason: String, _ now: Instant) {
@@ -39,7 +45,8 @@ extension Fleet {
         if isStopping { return current.decided == nil ? failReload("stopping", now) : report(current, now) }
         let involved = sorted.filter { $0.order?.generation == current.generation && $0.phase == .ready }
         if current.decided == nil {
-            guard involved.allSatisfy({ $0.order?.step == .prepared }) else { return }
+            let isBehind = sorted.contains { current.behind.contains($0.id) && $0.phase == .ready }
+            guard !isBehind, involved.allSatisfy({ $0.order?.step == .prepared }) else { return }
             current.decided = now
             candidate = current
             generation = current.generation

@@ -142,11 +142,15 @@ extension Fleet {
         startIsDone(now)
     }
 
-    /// A worker with an older generation than the one in force, and nothing else to do, is told of it.
+    /// A worker with an older generation than the one in force, and nothing else to do, is told of it; then of the
+    /// candidate, if it has not been.
     mutating func catchUp(_ id: Int, _ now: Instant) {
-        guard let worker = workers[id], worker.phase == .ready, worker.order == nil, worker.generation != generation
-        else { return }
-        prepare(id, generation, now)
+        guard let worker = workers[id], worker.phase == .ready, worker.order == nil else { return }
+        if worker.generation != generation {
+            prepare(id, generation, now)
+        } else if let number = candidate?.generation, candidate?.behind.remove(id) != nil {
+            prepare(id, number, now)
+        }
     }
 
     // MARK: Its end

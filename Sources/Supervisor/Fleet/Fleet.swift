@@ -68,6 +68,9 @@ struct Fleet {
         let generation: UInt64
         let begun: Instant
         var decided: Instant?
+        /// Workers that were busy with an earlier generation when it came: they are told of it once they have caught up, so
+        /// that each is told of a generation once, and what it says of one is an answer to that.
+        var behind: Set<Int> = []
     }
 
     /// A slot whose worker is to be replaced, the successor first, one slot after the other.

@@ -9,6 +9,7 @@ import Testing
     /// A worker as it behaves: takes orders one by one, and breaks down when they make no sense.
     struct Simulated {
         var orders: [ControlMessage] = []
+        var told: Set<UInt64> = []
         var prepared: UInt64?
         var generation: UInt64 = 0
         var isReady = false
@@ -50,6 +51,9 @@ import Testing
                     !fleet.workers.values.contains(where: { $0.slot == worker.slot && $0.phase == .ready })
                 {
                     violations.append("drained without a successor")
+                }
+                if case .prepare(let number) = message, workers[id]?.told.insert(number).inserted == false {
+                    violations.append("told of a generation twice")
                 }
                 workers[id]?.orders.append(message)
             case .kill(let id, _): isKilled.insert(id)

@@ -284,6 +284,43 @@ import Testing
         #expect(actions.contains(.send(2, .prepare(generation: 2))))
     }
 
+    @Test func aWorkerThatCatchesUpIsAskedForTheNextOnceItHas() {
+        var driven = Driven.serving(2)
+        driven.handle(.exited(1, .signal(9), lost: 0))
+        driven.handle(.said(3, .prepared(generation: 1)))
+        driven.handle(.reload(generation: 2))
+        driven.handle(.said(2, .prepared(generation: 2)))
+        driven.handle(.said(2, .committed(generation: 2)))
+        driven.handle(.said(3, .committed(generation: 1)))
+        driven.handle(.said(3, .ready(generation: 1)))
+        #expect(driven.take().last == .send(3, .prepare(generation: 2)))
+        driven.handle(.reload(generation: 3))
+        #expect(driven.take() == [.send(2, .prepare(generation: 3))])
+        driven.handle(.said(2, .prepared(generation: 3)))
+        driven.handle(.said(3, .prepared(generation: 2)))
+        #expect(driven.take() == [.send(3, .commit(generation: 2))])
+        driven.handle(.said(3, .committed(generation: 2)))
+        #expect(driven.take() == [.send(3, .prepare(generation: 3))])
+        driven.handle(.said(3, .prepared(generation: 3)))
+        #expect(driven.take() == [.send(3, .commit(generation: 3)), .send(2, .commit(generation: 3))])
+    }
+
+    @Test func aReloadDoesNotWaitForOneThatDiesWhileItCatchesUp() {
+        var driven = Driven.serving(2)
+        driven.handle(.exited(1, .signal(9), lost: 0))
+        driven.handle(.said(3, .prepared(generation: 1)))
+        driven.handle(.reload(generation: 2))
+        driven.handle(.said(2, .prepared(generation: 2)))
+        driven.handle(.said(2, .committed(generation: 2)))
+        driven.handle(.said(3, .committed(generation: 1)))
+        driven.handle(.said(3, .ready(generation: 1)))
+        driven.handle(.reload(generation: 3))
+        driven.handle(.said(2, .prepared(generation: 3)))
+        _ = driven.take()
+        driven.handle(.exited(3, .signal(9), lost: 0))
+        #expect(driven.take().contains(.send(2, .commit(generation: 3))))
+    }
+
     // MARK: Size
 
     @Test func moreWorkersStartAndFewerDrainFromTheEnd() {
