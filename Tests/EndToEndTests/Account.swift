@@ -32,7 +32,15 @@ struct Account {
         var milliseconds: Int
         /// Connections that ended with the worker and had no request under way.
         var silent: Int
+        /// Whether it may have accepted one connection that it had not counted yet: a worker does one thing at a time.
+        var mayHaveMore: Bool
         var explained = 0
+
+        func explains(_ failure: LoadReport.Failure) -> Bool {
+            (silent > 0 || mayHaveMore && !failure.isReused) && distance(failure) < 1000
+        }
+
+        func distance(_ failure: LoadReport.Failure) -> Int { abs(milliseconds - failure.unixMilliseconds) }
     }
 
     init(_ report: LoadReport, _ gateway: SupervisedGateway) {
@@ -43,18 +51,23 @@ struct Account {
             guard let date = Self.date(event["ts"]) else { return nil }
             let milliseconds = Int(date.timeIntervalSince1970 * 1000)
             let lost = (event["connections_lost"] as? Int ?? 0) - (event["in_flight_lost"] as? Int ?? 0)
-            return Exit(milliseconds: milliseconds, silent: max(0, lost))
+            return Exit(
+                milliseconds: milliseconds, silent: max(0, lost), mayHaveMore: event["level"] as? String != "info")
         }
         for failure in report.failures {
             if known.contains(failure.id) {
                 named += 1
                 continue
             }
-            let exit = exits.indices.first { index in
-                exits[index].silent > 0 && abs(exits[index].milliseconds - failure.unixMilliseconds) < 1000
+            let exit = exits.indices.filter { exits[$0].explains(failure) }.min {
+                exits[$0].distance(failure) < exits[$1].distance(failure)
             }
             if let exit, failure.kind == "reset" || failure.kind == "early-end" {
-                exits[exit].silent -= 1
+                if exits[exit].silent > 0 {
+                    exits[exit].silent -= 1
+                } else {
+                    exits[exit].mayHaveMore = false
+                }
                 exits[exit].explained += 1
                 unread += 1
                 if failure.sentFor == nil { unsent += 1 }
