@@ -2,8 +2,9 @@
 # The course of `make soak`, once the programs and the tests are built.
 #
 # Stage one: the tests that assert times or fill the machine, alone, one after the other.
-# Stage two, three lanes side by side: test 72 for SOAK_MINUTES; the tests that mostly wait (Supervision.besideLoad), one
-# after the other; and 100,000 random walks of the pure fleet, in a release build, on what the others leave of the machine.
+# Stage two, four lanes side by side: test 72 for SOAK_MINUTES; two in which the tests that mostly wait follow each other
+# (Supervision.isDue); and 100,000 random walks of the pure fleet, in a release build, on what the others leave of the
+# machine.
 #
 # SOAK_TESTS: only the suites that match, in one stage, and whatever comes of it is the whole table.
 # SOAK_TABLE: a Markdown file that takes the table. SWIFT: the toolchain. Not 0 when a test failed or did not run.
@@ -17,10 +18,10 @@ expected="1 2 2 3 4 5 6 7 8 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 
     41 42 43 44 45 46 46 46 47 48 49 50 51 52 53 53 54 55 55 56 57 58 59 59 59 59 59 60 61 62 62 63 65 66 66 67 68 69 69
     70 71 72 walks"
 
-# Runs the tests of a stage to their end; what they say goes to a file of its own.
+# Runs the tests of a lane to their end.
 run() {
     export TAGWAY_SOAK=1 TAGWAY_SOAK_TABLE="$folder/rows" TAGWAY_PROGRAMS="$PWD/.build/release" SOAK_MINUTES="$minutes"
-    [ -z "$1" ] || export TAGWAY_SOAK_STAGE="$1"
+    [ -z "$1" ] || export TAGWAY_SOAK_LANE="$1"
     exec "$($swift build --show-bin-path)/tagwayPackageTests.xctest" --testing-library swift-testing --filter "$2"
 }
 
@@ -96,9 +97,12 @@ start load $((minutes * 60 + 300)) "$0" run load EndToEndTests.Supervision/SoakT
 load=$lane
 start beside 2400 "$0" run beside EndToEndTests.Supervision/
 beside=$lane
+start balance 1800 "$0" run balance EndToEndTests.Supervision/BalanceTests
+balance=$lane
 start walks 2400 nice -n 19 "$0" walk
 finish walks "$lane"
 finish beside "$beside"
+finish balance "$balance"
 finish load "$load"
 
 took=$(minutes_since "$begun")

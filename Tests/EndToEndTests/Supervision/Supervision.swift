@@ -10,16 +10,19 @@ import Testing
     /// Whether `make soak` runs.
     static let isSoak = ProcessInfo.processInfo.environment["TAGWAY_SOAK"] == "1"
 
-    /// Tests that mostly wait. In `make soak` they run beside 72, the others before it and alone; soak.sh.
-    static let besideLoad: Set<String> = [
-        "11", "15", "22", "23", "32", "33", "35", "37", "39", "45", "47", "48", "49", "51", "59",
+    /// Tests that mostly wait. In `make soak` they run beside 72, those of balance in a lane of their own, and all others
+    /// before them and alone; soak.sh.
+    private static let besideLoad: Set<String> = [
+        "11", "15", "22", "23", "32", "33", "35", "37", "39", "45", "51", "59",
     ]
+    private static let balance: Set<String> = ["47", "48", "49"]
 
-    /// Whether a test has its turn in the stage of `make soak` that runs, if one does.
+    /// Whether a test has its turn in the lane of `make soak` that runs, if one does.
     static func isDue(_ number: String) -> Bool {
-        switch ProcessInfo.processInfo.environment["TAGWAY_SOAK_STAGE"] {
-        case "alone": number != "72" && !besideLoad.contains(number)
+        switch ProcessInfo.processInfo.environment["TAGWAY_SOAK_LANE"] {
+        case "alone": number != "72" && !besideLoad.contains(number) && !balance.contains(number)
         case "beside": besideLoad.contains(number)
+        case "balance": balance.contains(number)
         case "load": number == "72"
         default: true
         }
