@@ -37,6 +37,40 @@ extension Supervision {
             #expect(best <= most, "\(shares)")
         }
 
+        /// How long 400 connections take that are all there at once, with a request each, and end when it is answered.
+        private func serveBrief(_ gateway: SupervisedGateway) throws -> Double {
+            let begun = monotonicSeconds()
+            var clients: [PlainClient?] = []
+            for _ in 0..<400 {
+                let client = try PlainClient(port: gateway.port)
+                try client.send(PlainClient.chat("quick"))
+                clients.append(client)
+            }
+            for index in clients.indices {
+                #expect(try clients[index]?.readHead().status == 200)
+                clients[index] = nil
+            }
+            return monotonicSeconds() - begun
+        }
+
+        /// Its share is 8 connections as long as the other, which is stopped, may yet take some. What it does not do is to wait
+        /// out the 20 ms after which it would look at the others again: 45 of them would be 0.9 s.
+        @Test("4.3: a worker with more than its share goes on as soon as connections of its own have ended")
+        func briefConnections() throws {
+            let alone = try SupervisedGateway(Supervision.configuration(), workers: 1)
+            let gateway = try SupervisedGateway(Supervision.configuration(), workers: 2)
+            var (took, most) = (Double.infinity, 0.0)
+            for _ in 0..<3 where took > most {
+                most = 2 * (try serveBrief(alone)) + 0.3
+                let other = try gateway.workers()[1]
+                kill(other, SIGSTOP)
+                took = try serveBrief(gateway)
+                kill(other, SIGCONT)
+                Supervision.wait(1)
+            }
+            #expect(took <= most)
+        }
+
         @Test("47. Long streams opened slowly: no worker has more than 1.3 times the mean")
         func streams() throws {
             let count = Supervision.pick(120, 1000)
