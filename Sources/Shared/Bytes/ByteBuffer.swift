@@ -9,6 +9,8 @@ package final class ByteBuffer {
     package private(set) var end = 0
 
     private let pool: BufferPool?
+    /// Whose piece `storage` is since `settle`.
+    private var settled: BufferPool?
 
     package init(capacity: Int) {
         storage = [UInt8](repeating: 0, count: capacity)
@@ -36,6 +38,14 @@ package final class ByteBuffer {
         if storage.isEmpty, let pool {
             storage = pool.take()
             if storage.count >= count { return }
+        }
+        if let smaller = settled, let pool {
+            let held = self.count
+            exchange(for: pool, smaller)
+            start = 0
+            end = held
+            settled = nil
+            if room >= count { return }
         }
         if storage.count - self.count >= count, start >= storage.count / 2 || self.count <= 4096 {
             compact()
@@ -93,17 +103,45 @@ package final class ByteBuffer {
     /// Drops the memory of an unusually large exchange. Call only while empty.
     package func shrink(to capacity: Int) {
         guard storage.count > capacity, isEmpty else { return }
+        settled = nil
         storage = pool == nil ? [UInt8](repeating: 0, count: capacity) : []
     }
 
     /// Gives the memory back to the pool until it is needed again; what has grown is kept for the next time. While
     /// something is held nothing happens.
     package func rest() {
-        guard let pool, isEmpty, storage.count == pool.size else { return }
+        guard let pool, isEmpty else { return }
+        let owner = settled ?? pool
+        guard storage.count == owner.size else { return }
+        settled = nil
         var piece: [UInt8] = []
         swap(&piece, &storage)
-        pool.give(piece)
+        owner.give(piece)
         removeAll()
+    }
+
+    /// Forgets what is held, and gives all of the memory back.
+    package func release() {
+        removeAll()
+        guard let pool else { return storage = [] }
+        shrink(to: pool.size)
+        rest()
+    }
+
+    /// Moves what is held to a piece of `smaller`, if it fits one, and gives its own back: for what stays as it is for a
+    /// while. Positions stay right; with something consumed in front nothing happens.
+    package func settle(in smaller: BufferPool) {
+        guard let pool, start == 0, !isEmpty, count <= smaller.size, storage.count == pool.size else { return }
+        exchange(for: smaller, pool)
+        settled = smaller
+    }
+
+    /// Moves what is held to the front of a piece of `other`, and gives the one of `owner` back.
+    private func exchange(for other: BufferPool, _ owner: BufferPool) {
+        var piece = other.take()
+        piece.copy(storage, readable, to: 0)
+        swap(&piece, &storage)
+        owner.give(piece)
     }
 
     @inline(__always)

@@ -49,10 +49,7 @@ package struct AttemptPlan: Sendable {
     /// Moves to a higher `order` or to another group.
     package private(set) var fallbacks = 0
 
-    package init() {
-        tried.reserveCapacity(8)
-        choices.reserveCapacity(32)
-    }
+    package init() {}
 
     /// Begins a request, which may be retried that often in all.
     package mutating func begin(retries: Int) {

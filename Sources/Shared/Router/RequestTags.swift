@@ -22,10 +22,7 @@ package struct RequestTags: Sendable {
     /// The bytes of all tags; see `first` and `forEachText`.
     package private(set) var texts: [UInt8] = []
 
-    package init() {
-        tags.reserveCapacity(16)
-        texts.reserveCapacity(256)
-    }
+    package init() {}
 
     package var isEmpty: Bool { tags.isEmpty }
 

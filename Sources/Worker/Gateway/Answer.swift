@@ -1,6 +1,6 @@
 internal import Shared
 
-/// Judges a whole answer of an upstream and puts the public model name into it. Pure; one scan, reused.
+/// Judges a whole answer of an upstream and puts the public model name into it. Pure; one scan, reused from answer to answer.
 struct Answer {
     enum Failure: Error, Equatable {
         case empty
@@ -9,12 +9,16 @@ struct Answer {
         case reported(message: String)
     }
 
-    private var scanner = JSONScanner()
+    private let scratch: Scratch
     /// What to send: pieces of the answer (source 0) and of the model name (source 1).
     private(set) var pieces: [Piece] = []
     /// Sum of the pieces.
     private(set) var length = 0
     private var parts = AnswerTemplate.Parts()
+
+    init(scratch: Scratch = Scratch()) {
+        self.scratch = scratch
+    }
 
     /// Reads the answer at `range`; `name` is the model's as a JSON string. `template` knows earlier ones like it.
     mutating func read(
@@ -45,15 +49,15 @@ struct Answer {
         _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation
     ) throws(Failure) -> Bool {
         do throws(JSONError) {
-            try scanner.scanAll(bytes, range)
+            try scratch.scanner.scanAll(bytes, range)
         } catch {
             if error.kind == .empty { throw .empty }
             throw .invalid(reason: JSONError(kind: error.kind, offset: error.offset - range.lowerBound).message)
         }
-        guard scanner.kind == .object else { throw .invalid(reason: "the answer is no JSON object") }
+        guard scratch.scanner.kind == .object else { throw .invalid(reason: "the answer is no JSON object") }
         var hasID = false
         var error: JSONScanner.Member?
-        for member in scanner.members {
+        for member in scratch.scanner.members {
             switch AnswerMember(member, bytes) {
             case .id: hasID = true
             case .usage where member.kind == .object: parts.usage = member.value

@@ -62,10 +62,6 @@ struct CompletionRequest {
     private(set) var contentPolicyFallbacks: JSONScanner.Member?
     private(set) var disablesFallbacks = false
 
-    init() {
-        kept.reserveCapacity(16)
-    }
-
     /// Reads the body at `range`. `content` is what the operation cannot do without: its messages, prompt or input.
     mutating func read(
         _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation

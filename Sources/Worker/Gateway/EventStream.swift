@@ -21,16 +21,11 @@ struct EventStream {
     /// Bytes of one event, beyond which no upstream is believed.
     let longestEvent: Int
 
-    private var scanner = JSONScanner()
-    private let pending = ByteBuffer(capacity: 0)
-    private let joined = ByteBuffer(capacity: 64)
-    private let compacted = ByteBuffer(capacity: 64)
-    private let mended = ByteBuffer(capacity: 0)
-    private var dataLines: [Range<Int>] = []
+    private let scratch: Scratch
+    /// The event under way. Nothing else of it is held from piece to piece.
+    private let pending: ByteBuffer
     /// Events that need not be read; nil has all of them read.
     private var templates: EventTemplates?
-    /// Where the model's name goes in the event that was read.
-    private var names: [Range<Int>] = []
     private var operation = Endpoint.Operation.chat
     /// Events with data that were passed on.
     private(set) var events = 0
@@ -48,16 +43,20 @@ struct EventStream {
     /// An event was passed on behind a CR: an LF that comes now belongs to that.
     private var skipsLineFeed = false
 
-    init(longestEvent: Int = 16 << 20) {
+    /// `buffers` is where it takes memory from for an event that comes in pieces.
+    init(
+        longestEvent: Int = 16 << 20, scratch: Scratch = Scratch(), buffers: BufferPool = BufferPool(size: 2048)
+    ) {
         self.longestEvent = longestEvent
+        self.scratch = scratch
+        pending = ByteBuffer(from: buffers)
     }
 
     /// `templates` knows events of the same deployment.
     mutating func begin(_ operation: Endpoint.Operation, like templates: EventTemplates? = nil) {
         self.operation = operation
         self.templates = templates
-        pending.removeAll()
-        pending.shrink(to: 64 * 1024)
+        rest()
         events = 0
         isDone = false
         hasFinishReason = false
@@ -66,6 +65,12 @@ struct EventStream {
         isAtStart = true
         hasLoneReturns = false
         skipsLineFeed = false
+    }
+
+    /// Gives back what an event was held in; call it when the stream has ended.
+    func rest() {
+        pending.release()
+        scratch.shrink()
     }
 
     /// Takes `bytes[range]`, the next piece of the body, and appends the events that it completes to `out`, with
@@ -89,6 +94,7 @@ struct EventStream {
             else { return }
             let used = try events(pending.storage, pending.readable, name, out)
             pending.consume(used - pending.start)
+            if pending.isEmpty { rest() }
         }
     }
 
@@ -153,7 +159,7 @@ struct EventStream {
         if hasLoneReturns { return try oddEvents(bytes, range, name, out) }
         var eventStart = passAlike(bytes, range, name, out)
         var lineStart = eventStart
-        dataLines.removeAll(keepingCapacity: true)
+        scratch.dataLines.removeAll(keepingCapacity: true)
         while let lineEnd = ByteSearch.first(ASCII.lineFeed, bytes, in: lineStart..<range.upperBound) {
             var textEnd = lineEnd
             if textEnd > lineStart, bytes[textEnd - 1] == ASCII.carriageReturn { textEnd -= 1 }
@@ -163,7 +169,7 @@ struct EventStream {
                 if hasLoneReturns { return try oddEvents(bytes, eventStart..<range.upperBound, name, out) }
                 eventStart = passAlike(bytes, lineEnd + 1..<range.upperBound, name, out)
                 lineStart = eventStart
-                dataLines.removeAll(keepingCapacity: true)
+                scratch.dataLines.removeAll(keepingCapacity: true)
                 continue
             } else if bytes.holds("data:", at: lineStart) {
                 addData(bytes, lineStart..<textEnd)
@@ -188,7 +194,7 @@ struct EventStream {
         hasLoneReturns = true
         var eventStart = range.lowerBound
         var lineStart = eventStart
-        dataLines.removeAll(keepingCapacity: true)
+        scratch.dataLines.removeAll(keepingCapacity: true)
         while let lineEnd = bytes[lineStart..<range.upperBound].firstIndex(where: Self.endsLine) {
             var next = lineEnd + 1
             if bytes[lineEnd] == ASCII.carriageReturn, next < range.upperBound, bytes[next] == ASCII.lineFeed {
@@ -221,26 +227,26 @@ struct EventStream {
     private mutating func passMended(
         _ bytes: [UInt8], _ event: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) throws(Failure) {
-        mended.removeAll()
-        dataLines.removeAll(keepingCapacity: true)
+        scratch.mended.removeAll()
+        scratch.dataLines.removeAll(keepingCapacity: true)
         var position = event.lowerBound
         while position < event.upperBound {
             let end = bytes[position..<event.upperBound].firstIndex(where: Self.endsLine) ?? event.upperBound
-            let start = mended.end
-            mended.append(bytes, position..<end)
-            if bytes.holds("data:", at: position) { addData(mended.storage, start..<mended.end) }
-            mended.append(ASCII.lineFeed)
+            let start = scratch.mended.end
+            scratch.mended.append(bytes, position..<end)
+            if bytes.holds("data:", at: position) { addData(scratch.mended.storage, start..<scratch.mended.end) }
+            scratch.mended.append(ASCII.lineFeed)
             position = end + 1
             if position < event.upperBound, bytes[end] == ASCII.carriageReturn, bytes[position] == ASCII.lineFeed {
                 position += 1
             }
         }
-        try pass(mended.storage, mended.readable, name, out)
+        try pass(scratch.mended.storage, scratch.mended.readable, name, out)
     }
 
     private mutating func addData(_ bytes: [UInt8], _ line: Range<Int>) {
         let hasBlank = line.count > 5 && bytes[line.lowerBound + 5] == ASCII.space
-        dataLines.append(line.lowerBound + (hasBlank ? 6 : 5)..<line.upperBound)
+        scratch.dataLines.append(line.lowerBound + (hasBlank ? 6 : 5)..<line.upperBound)
     }
 
     /// Passes on the events at the start of `range` that are like earlier ones; answers where they end. Until there was
@@ -262,23 +268,23 @@ struct EventStream {
     private mutating func pass(
         _ bytes: [UInt8], _ event: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) throws(Failure) {
-        guard let first = dataLines.first else {
+        guard let first = scratch.dataLines.first else {
             // A comment keeps a waiting client's connection alive; before the first event the head waits too.
             if events > 0 { out.append(bytes, event) }
             return
         }
-        if dataLines.count > 1 {
+        if scratch.dataLines.count > 1 {
             // One value on several lines: a line end within JSON is white space, so one line says the same.
-            joined.removeAll()
-            joined.append("data: " as StaticString)
-            for line in dataLines {
-                joined.append(bytes, line)
-                joined.append(ASCII.space)
+            scratch.joined.removeAll()
+            scratch.joined.append("data: " as StaticString)
+            for line in scratch.dataLines {
+                scratch.joined.append(bytes, line)
+                scratch.joined.append(ASCII.space)
             }
-            let end = joined.end - 1
-            joined.truncate(to: end)
-            joined.append("\n\n" as StaticString)
-            return try passOne(joined.storage, joined.readable, data: 6..<end, name, out)
+            let end = scratch.joined.end - 1
+            scratch.joined.truncate(to: end)
+            scratch.joined.append("\n\n" as StaticString)
+            return try passOne(scratch.joined.storage, scratch.joined.readable, data: 6..<end, name, out)
         }
         try passOne(bytes, event, data: first, name, out)
     }
@@ -293,39 +299,39 @@ struct EventStream {
         }
         if data.isEmpty { return }
         do throws(JSONError) {
-            try scanner.scanAll(bytes, data)
+            try scratch.scanner.scanAll(bytes, data)
         } catch {
             if noticesReturn(bytes, data) { return }
             throw .unparsable(reason: JSONError(kind: error.kind, offset: error.offset - data.lowerBound).message)
         }
-        if scanner.hasWhiteSpace, noticesReturn(bytes, data) { return }
-        guard scanner.kind == .object else { throw .unparsable(reason: "an event that is no JSON object") }
-        if scanner.hasWhiteSpace {
+        if scratch.scanner.hasWhiteSpace, noticesReturn(bytes, data) { return }
+        guard scratch.scanner.kind == .object else { throw .unparsable(reason: "an event that is no JSON object") }
+        if scratch.scanner.hasWhiteSpace {
             // One form for all upstreams, the one that the reference writes: clients search events as text.
-            compacted.removeAll()
-            compacted.append(bytes, event.lowerBound..<data.lowerBound)
-            let start = compacted.end
-            compacted.append(compacting: bytes, data)
-            let end = compacted.end
-            compacted.append(bytes, data.upperBound..<event.upperBound)
-            return try passOne(compacted.storage, compacted.readable, data: start..<end, name, out)
+            scratch.compacted.removeAll()
+            scratch.compacted.append(bytes, event.lowerBound..<data.lowerBound)
+            let start = scratch.compacted.end
+            scratch.compacted.append(compacting: bytes, data)
+            let end = scratch.compacted.end
+            scratch.compacted.append(bytes, data.upperBound..<event.upperBound)
+            return try passOne(scratch.compacted.storage, scratch.compacted.readable, data: start..<end, name, out)
         }
-        if scanner.hasFinishReason { hasFinishReason = true }
+        if scratch.scanner.hasFinishReason { hasFinishReason = true }
         let mark = out.count
         var position = event.lowerBound
-        names.removeAll(keepingCapacity: true)
+        scratch.names.removeAll(keepingCapacity: true)
         var isPlain = true
         var hasChoices = false
         var error: JSONScanner.Member?
         var type: JSONScanner.Member?
         var choices: JSONScanner.Member?
-        for member in scanner.members {
+        for member in scratch.scanner.members {
             switch AnswerMember(member, bytes) {
             case .model where member.kind == .string:
                 out.append(bytes, position..<member.value.lowerBound)
                 out.append(name.storage, name.readable)
                 position = member.value.upperBound
-                names.append(member.value)
+                scratch.names.append(member.value)
             case .error where member.kind != .null: error = member
             case .type: type = member
             case .choices:
@@ -364,8 +370,10 @@ struct EventStream {
         }
         if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
         // One that brings content and nothing else to note: no more than that is to be said of those like it.
-        guard let templates, mayBeKnown, isPlain, error == nil, !isDone, !scanner.hasFinishReason else { return }
-        templates.learn(bytes, event, object: data, names: names, operation)
+        guard let templates, mayBeKnown, isPlain, error == nil, !isDone, !scratch.scanner.hasFinishReason else {
+            return
+        }
+        templates.learn(bytes, event, object: data, names: scratch.names, operation)
     }
 
     /// What was taken for one line are several.

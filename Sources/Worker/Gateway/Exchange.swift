@@ -31,14 +31,14 @@ internal import Shared
 
     // What came of it.
     var outbound: OutboundRequest
-    var body = Answer()
-    var events = EventStream()
+    var body: Answer
+    var events: EventStream
     /// Field lines of the upstream's answer, for the client.
-    let providerFields = ByteBuffer(capacity: 512)
+    let providerFields: ByteBuffer
     /// How a compressed answer is to be read; empty for a plain one.
-    let encodingFields = ByteBuffer(capacity: 64)
+    let encodingFields = ByteBuffer(capacity: 0)
     /// What was received of a body, or is to be sent of one.
-    let gathered = ByteBuffer(capacity: 1024)
+    let gathered: ByteBuffer
     /// While events are passed on.
     var stream: EventWay?
     var status = 0
@@ -59,6 +59,10 @@ internal import Shared
     init(_ gateway: Gateway) {
         self.gateway = gateway
         outbound = OutboundRequest(from: gateway.requests)
+        body = Answer(scratch: gateway.scratch)
+        events = EventStream(scratch: gateway.scratch, buffers: gateway.requests)
+        providerFields = ByteBuffer(from: gateway.requests)
+        gathered = ByteBuffer(from: gateway.answers)
     }
 
     /// How the request of a client is answered.
@@ -161,8 +165,8 @@ internal import Shared
         if let lines = gateway.accessLines, generation?.settings.process.accessLog ?? true {
             gateway.accessLog.write(record(client), client.input.storage, to: lines)
         }
-        gathered.removeAll()
-        gathered.shrink(to: 64 * 1024)
+        gathered.release()
+        providerFields.release()
         generation = nil
     }
 

@@ -20,6 +20,9 @@ package import Shared
     let accessLog = AccessLog()
     /// Memory for requests on their way to upstreams.
     let requests = BufferPool(size: 2048)
+    /// Memory for events and answers on their way to clients; what an upstream sends at once fits a piece.
+    let answers = BufferPool(size: 20 * 1024)
+    let scratch = Scratch()
     var random = FastRandom(seed: SystemRandom.seed())
     /// The settings that the connections in use were made with; nil while none had to be encrypted.
     private var tlsInForce: TLSSettings?

@@ -16,7 +16,6 @@ struct OutboundRequest {
     /// `buffers` is where it takes memory from between `write` and `release`.
     init(from buffers: BufferPool = BufferPool(size: 2048)) {
         text = ByteBuffer(from: buffers)
-        pieces.reserveCapacity(8)
     }
 
     /// Forgets what was written: the upstream has it.

@@ -116,7 +116,10 @@ extension Exchange {
         gathered.removeAll()
         events.begin(asked.operation, like: deployment.flatMap { generation?.blocks[$0].events })
         stream = EventWay(client: client, connection: connection, deadline: deadline, idle: idle)
-        defer { stream = nil }
+        defer {
+            stream = nil
+            events.rest()
+        }
         let failure: StreamEnd
         do throws(StreamEnd) {
             try await passOnUntilEnd(client, connection)
@@ -261,7 +264,7 @@ extension Exchange {
     }
 
     private func noteEventsSent(_ client: ClientConnection) {
-        gathered.removeAll()
+        gathered.release()
         noteSent(client)
     }
 
@@ -275,6 +278,7 @@ extension Exchange {
         client.response.buffer.append(HeadFields.eventStream)
         appendAttempt(client)
         client.response.endHeadOfStream()
+        providerFields.release()
     }
 
     /// How a stream ends that cannot go on: as an error of the attempt where nothing has left, else in its own format.

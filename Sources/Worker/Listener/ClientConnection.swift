@@ -58,6 +58,7 @@ package import Shared
         if server.isDraining || !head.keepsAlive(input.storage) { response.isLast = true }
         response.isHead = head.method == .head
         response.minorVersion = head.minorVersion
+        input.settle(in: server.waiting)
         await server.handler.answer(self)
         stream.readiness.whenHungUp = nil
         guard response.isComplete, !response.isLast, !isFinishing else { return false }

@@ -50,6 +50,8 @@ package enum RequestRefusal: Equatable, Sendable {
     /// Memory for what clients send and get; most requests and heads of answers fit a piece.
     let inputs = BufferPool(size: 16 * 1024)
     let outputs = BufferPool(size: 2048)
+    /// Memory for requests that were received, while they are answered.
+    let waiting = BufferPool(size: 2048)
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
 
     package init(handler: any RequestHandler) {

@@ -86,6 +86,51 @@ import Testing
         #expect(buffer.capacity == 8)
     }
 
+    @Test func whatWasLentIsGivenBack() {
+        let pool = BufferPool(size: 32)
+        let buffer = ByteBuffer(from: pool)
+        #expect(buffer.capacity == 0)
+        buffer.append("abc" as StaticString)
+        #expect(buffer.capacity == 32)
+        buffer.rest()
+        #expect(text(buffer) == "abc")
+        buffer.release()
+        #expect(buffer.capacity == 0 && buffer.isEmpty)
+        // What has grown is no piece, and not kept.
+        for _ in 0..<100 { buffer.append(0x61) }
+        buffer.release()
+        #expect(buffer.capacity == 0)
+        #expect(pool.take().count == 32)
+    }
+
+    @Test func whatStaysForAWhileSettlesInASmallerPiece() {
+        let (large, small) = (BufferPool(size: 64), BufferPool(size: 16))
+        let buffer = ByteBuffer(from: large)
+        for length in [1, 15, 16] {
+            for byte in 0..<length { buffer.append(UInt8(byte)) }
+            buffer.settle(in: small)
+            #expect(buffer.capacity == 16)
+            #expect(Array(buffer.storage[buffer.readable]) == (0..<length).map { UInt8($0) })
+            // More comes meanwhile.
+            buffer.append("more than fits a small piece" as StaticString)
+            #expect(text(buffer).hasSuffix("more than fits a small piece"))
+            #expect(buffer.count == length + 28)
+            buffer.release()
+            #expect(buffer.capacity == 0)
+            buffer.append(0x61)
+            buffer.settle(in: small)
+            buffer.consume(1)
+            buffer.rest()
+            #expect(buffer.capacity == 0)
+        }
+        buffer.append("seventeen letters" as StaticString)
+        buffer.settle(in: small)
+        #expect(buffer.capacity == 64)
+        buffer.consume(5)
+        buffer.settle(in: small)
+        #expect(buffer.capacity == 64 && text(buffer) == "teen letters")
+    }
+
     @Test func editsInPlace() {
         let buffer = ByteBuffer(capacity: 8)
         buffer.append("abcdef" as StaticString)
