@@ -33,7 +33,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
     package var number: Int32 { readiness.number }
     package private(set) var isOpen = true
 
-    /// Tries once to receive into `buffer`, without waiting.
+    /// Tries once to receive into `buffer`, without waiting. After `wouldBlock` the place to wait at is `receiver`.
     package func receive(into buffer: ByteBuffer, room: Int) throws(StreamFailure) -> ReadOutcome {
         guard isOpen else { throw .cancelled }
         var outcome = ReadOutcome.wouldBlock
@@ -41,7 +41,10 @@ package enum StreamFailure: Error, Equatable, Sendable {
         _ = try buffer.fill(atLeast: room) { (bytes, room) throws(StreamFailure) in
             if let layer {
                 outcome = try layer.receive(into: &bytes, room)
-                if outcome == .wouldBlock { readiness.isReadable = false }
+                if outcome == .wouldBlock {
+                    let waitsToWrite = layer.waitsForOtherDirection
+                    if waitsToWrite { readiness.isWritable = false } else { readiness.isReadable = false }
+                }
             } else {
                 do throws(SystemError) {
                     outcome = try Socket.receive(readiness.number, into: &bytes, room)
@@ -62,6 +65,9 @@ package enum StreamFailure: Error, Equatable, Sendable {
         return outcome
     }
 
+    /// Whoever was told `wouldBlock` waits here before he tries again: for bytes, or for what the layer needs first.
+    package var receiver: Waiter { layer?.waitsForOtherDirection == true ? readiness.writer : readiness.reader }
+
     /// Receives what is there, or waits for something; the number of bytes, 0 at the end.
     package func read(
         into buffer: ByteBuffer, room: Int, until deadline: Instant, cancelledBy cancellation: Cancellation? = nil
@@ -70,15 +76,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
             switch try receive(into: buffer, room: room) {
             case .bytes(let count): return count
             case .end: return 0
-            case .wouldBlock:
-                let waitsToWrite = waitsToWrite
-                if waitsToWrite { readiness.isWritable = false }
-                let wake =
-                    waitsToWrite
-                    ? await readiness.waitWritable(until: deadline, cancelledBy: cancellation)
-                    : await readiness.waitReadable(until: deadline, cancelledBy: cancellation)
-                if waitsToWrite { readiness.isReadable = true }
-                try check(wake)
+            case .wouldBlock: try Self.check(await receiver.wait(until: deadline, cancelledBy: cancellation))
             }
         }
     }
@@ -90,7 +88,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
     package func waitReadable(
         until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
     ) async throws(StreamFailure) {
-        try check(await readiness.waitReadable(until: deadline, cancelledBy: cancellation, handledBy: handler))
+        try Self.check(await readiness.waitReadable(until: deadline, cancelledBy: cancellation, handledBy: handler))
     }
 
     /// Sends what goes of `pieces` in one try, without waiting; how many bytes that was. Most answers go whole, and a
@@ -143,7 +141,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
                     ? await readiness.waitReadable(until: deadline, cancelledBy: cancellation)
                     : await readiness.waitWritable(until: deadline, cancelledBy: cancellation)
                 readiness.readingInterruptsWriting = false
-                try check(wake)
+                try Self.check(wake)
                 // An answer that came meanwhile is not room: try to send, and look at it when that fails.
                 readiness.isWritable = true
             }
@@ -193,7 +191,8 @@ package enum StreamFailure: Error, Equatable, Sendable {
         descriptor = nil
     }
 
-    private func check(_ wake: Wake) throws(StreamFailure) {
+    /// What it means for the stream how a wait for it has ended.
+    package static func check(_ wake: Wake) throws(StreamFailure) {
         switch wake {
         case .ready: return
         case .deadline: throw .deadline

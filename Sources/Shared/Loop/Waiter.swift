@@ -117,8 +117,9 @@ package enum Wake: Sendable {
 
     /// Asked before a task that waits to read is woken.
     private var handler: (any ReadHandler)?
-    private let reader = Waiter()
-    private let writer = Waiter()
+    /// Where its one reader waits, and its one writer.
+    package let reader = Waiter()
+    package let writer = Waiter()
     private var slot: Int?
 
     /// Watches `number`, which stays its owner's to close, after `close()` here.

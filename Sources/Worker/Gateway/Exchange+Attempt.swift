@@ -13,11 +13,9 @@ extension Exchange {
     /// Error bodies are read up to this size.
     private static let longestError = 256 * 1024
 
-    /// `last`: when the request has to have an answer at all.
-    @inline(__always)
-    func attempt(
-        _ client: ClientConnection, _ generation: Generation, _ index: Int, until last: Instant
-    ) async -> Outcome {
+    /// Tries the deployment of that index. Waits only where it has to: for a connection if none is idle, for room to send if
+    /// there is none, and for the answer.
+    func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome {
         let limits = generation.limits[index]
         attemptBegun = EventLoop.shared.now
         patience = nil
@@ -29,7 +27,7 @@ extension Exchange {
         let now = EventLoop.shared.now
         upstreamBegun = now
         defer { noteUpstreamIsDone() }
-        let deadline = min(now + limit, last)
+        let deadline = min(now + limit, self.deadline(generation))
         let given = limits.limit(isStream: asked.request.isStream, timeout: nil, streamTimeout: nil)
         if (deadline - now).nanoseconds < given.nanoseconds / 2 { patience = deadline }
         let pool = generation.pool(index)
@@ -54,13 +52,16 @@ extension Exchange {
     ) async throws(UpstreamFailure) -> UpstreamConnection {
         var isFresh = false
         while true {
-            let connection = try await pool.lease(
-                until: min(deadline, connectLimit), cancelledBy: client.cancellation, fresh: isFresh)
+            let connection: UpstreamConnection
+            if !isFresh, let idle = pool.takeIdle() {
+                connection = idle
+            } else {
+                connection = try await pool.dial(
+                    until: min(deadline, connectLimit), cancelledBy: client.cancellation)
+            }
             do throws(UpstreamFailure) {
-                try await connection.send(
-                    outbound.pieces, outbound.text.storage, bytes, [], until: deadline, cancelledBy: client.cancellation
-                )
-                try await connection.readHead(until: deadline, cancelledBy: client.cancellation)
+                try await connection.ask(
+                    outbound.pieces, outbound.text.storage, bytes, until: deadline, cancelledBy: client.cancellation)
                 return connection
             } catch {
                 connection.close()

@@ -1,13 +1,8 @@
 internal import Shared
 
-/// Which deployments a request is tried at: the group it asks for, then those that stand in for it. The same tags count
-/// in each.
+/// Which deployments a request is tried at: the group it asks for, then those that stand in for it. Decides at once; it is
+/// `Exchange` that waits.
 extension Exchange {
-    /// A group has failed; which others stand in depends on how it failed last.
-    struct GroupFailure: Error {
-        var kind = FallbackTable.Kind.general
-    }
-
     /// What a client is told when everything has failed: what went wrong first, and where. Retries, higher `order`s and
     /// fallbacks are the gateway's attempts to make that good; how they fail in turn is not what was asked for.
     struct FirstFailure {
@@ -17,34 +12,92 @@ extension Exchange {
         var providerFields: [UInt8]
     }
 
-    /// Tries one group after the other until one has answered or nothing is left.
-    @inline(__always)
-    func route(_ client: ClientConnection, _ generation: Generation) async throws(GatewayError) {
-        let first = try asked.resolve(generation.table)
-        // The name of the first group is the one asked for, which `asked` holds.
-        var step = FallbackChain.Step(
-            target: .init(name: "", resolution: first), depth: 0, own: nil)
+    /// What to do next for an answer.
+    enum Move {
+        case attempt(Int)
+        /// All that could be tried has failed and may be tried again at that time.
+        case pause(until: Instant)
+    }
+
+    /// Enters the group that is asked for.
+    func enterFirstGroup(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
+        // Its name is the one asked for, which `asked` holds.
+        let first = FallbackChain.Step(
+            target: .init(name: "", resolution: try asked.resolve(generation.table)), depth: 0, own: nil)
         plan.begin(retries: 0)
+        enter(client, generation, first)
+    }
+
+    /// The next deployment to try, of this group or of one that stands in for it. Throws what the client is told when
+    /// nothing is left.
+    func next(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) -> Move {
         while true {
-            do throws(GroupFailure) {
-                return try await attempt(client, generation, step)
-            } catch {
-                if step.depth == 0 {
-                    chain.begin(
-                        at: .init(name: modelText, resolution: first),
-                        maximumDepth: generation.table.fallbacks.maximumDepth)
-                }
-                addFallbacks(client, generation.table, step, error.kind)
-            }
-            guard !client.cancellation.isCancelled, EventLoop.shared.now < deadline(generation),
-                let next = chain.next()
-            else { throw tellFirst() }
-            step = next
+            if isGroupOpen, let move = nextOfGroup(generation) { return move }
+            try enterNextGroup(client, generation)
         }
     }
 
+    private func nextOfGroup(_ generation: Generation) -> Move? {
+        let now = EventLoop.shared.now
+        let isStream = asked.request.isStream
+        switch plan.next(generation.table, generation.health, isStream: isStream, now: now, using: &gateway.random) {
+        case .end: return nil
+        case .outage(let outage):
+            deployment = outage.deployment
+            retryAfter = max(.seconds(1), outage.until - now)
+            let seconds = ((outage.until - now).milliseconds + 999) / 1000
+            note(.outage(model: modelText, seconds: max(1, seconds), isCooling: outage.isCooling))
+            return nil
+        case .wait(let until): return until < deadline(generation) ? .pause(until: until) : nil
+        case .attempt(let index, let admission):
+            deployment = index
+            providerFields.removeAll()
+            retryAfter = nil
+            self.admission = admission
+            return .attempt(index)
+        }
+    }
+
+    /// Notes what came of an attempt; whether the request is over with it.
+    func isAnswered(
+        _ client: ClientConnection, _ generation: Generation, _ index: Int, _ outcome: Outcome
+    ) throws(GatewayError) -> Bool {
+        generation.health.ended(index)
+        switch outcome {
+        case .answered: return true
+        case .gone:
+            generation.health.abandoned(index, admission)
+            try checkGone(client)
+            return true
+        case .failed(let error, let kind):
+            let now = EventLoop.shared.now
+            noteFailure(index, admission, kind, at: now)
+            note(error)
+            groupFailure = kind.fallbackKind
+            if now < deadline(generation) {
+                plan.failed(
+                    kind, at: index, retryAfter: retryAfter, now: now, generation.table, using: &gateway.random)
+            } else {
+                isGroupOpen = false
+            }
+            return false
+        }
+    }
+
+    /// The client has left, or the process has to go.
+    func checkGone(_ client: ClientConnection) throws(GatewayError) {
+        if client.wasToldToFinish, !client.response.hasStarted {
+            // Whatever went wrong before: sent again, it may well be answered.
+            firstFailure = nil
+            note(.draining)
+            throw tellFirst()
+        }
+        error = client.wasToldToFinish ? "cut" : "client_closed_request"
+        if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
+    }
+
     /// Every attempt, wait and fallback has to fit in here.
-    private func deadline(_ generation: Generation) -> Instant {
+    func deadline(_ generation: Generation) -> Instant {
         begun + .seconds(generation.settings.process.requestTimeout)
     }
 
@@ -65,102 +118,51 @@ extension Exchange {
         return failure.error
     }
 
-    // MARK: One group
+    // MARK: Groups
 
-    /// Answers the client from one group, or tells how it failed.
-    @inline(__always)
-    private func attempt(
-        _ client: ClientConnection, _ generation: Generation, _ step: FallbackChain.Step
-    ) async throws(GroupFailure) {
+    /// Enters a group: which of its deployments may serve the request.
+    private func enter(_ client: ClientConnection, _ generation: Generation, _ step: FallbackChain.Step) {
         let table = generation.table
         let target = step.target
-        enter(client, table, step)
+        self.step = step
+        isGroupOpen = false
+        groupFailure = .general
+        resolution = target.resolution
+        deployment = nil
+        if step.depth > 0 {
+            served = Array(target.name.utf8)
+            asked.name.removeAll()
+            asked.name.append(json: target.name)
+            asked.request.replace(members: step.own, client.input.storage)
+        }
         reason = TagFilter.select(
             table, target.resolution, asked.tags,
             userAgent: client.head.first(.userAgent).map { client.input.storage[$0] },
             into: &allowed)
         if step.depth == 0 { plan.begin(retries: asked.retries(client.head, client.input.storage, table, allowed)) }
-        guard reason != nil else {
-            note(asked.tagsRefused(table))
-            throw GroupFailure()
-        }
+        guard reason != nil else { return note(asked.tagsRefused(table)) }
         guard plan.enter(allowed, group: target.resolution.group, asFallback: step.depth > 0, table) else {
-            note(asked.unconfigured(allowed) { generation.deployments[$0].unconfigured })
-            throw GroupFailure()
+            return note(asked.unconfigured(allowed) { generation.deployments[$0].unconfigured })
         }
         describe(client)
-        try await attempts(client, generation)
+        isGroupOpen = true
     }
 
-    /// Notes which group is asked now, and with what.
-    private func enter(_ client: ClientConnection, _ table: RoutingTable, _ step: FallbackChain.Step) {
-        resolution = step.target.resolution
-        deployment = nil
-        guard step.depth > 0 else { return }
-        served = Array(step.target.name.utf8)
-        asked.name.removeAll()
-        asked.name.append(json: step.target.name)
-        asked.request.replace(members: step.own, client.input.storage)
-    }
-
-    /// Tries one deployment of the group after the other.
-    @inline(__always)
-    private func attempts(_ client: ClientConnection, _ generation: Generation) async throws(GroupFailure) {
+    /// Enters the group that stands in for the one that has failed, and for those before it. The same tags count in each.
+    private func enterNextGroup(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
         let table = generation.table
-        let health = generation.health
-        let last = deadline(generation)
-        var failure = GroupFailure()
-        while true {
-            let now = EventLoop.shared.now
-            switch plan.next(table, health, isStream: asked.request.isStream, now: now, using: &gateway.random) {
-            case .end: throw failure
-            case .outage(let outage):
-                deployment = outage.deployment
-                retryAfter = max(.seconds(1), outage.until - now)
-                let seconds = ((outage.until - now).milliseconds + 999) / 1000
-                note(.outage(model: modelText, seconds: max(1, seconds), isCooling: outage.isCooling))
-                throw failure
-            case .wait(let until):
-                guard until < last else { throw failure }
-                if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
-                    return try checkGone(client)
-                }
-            case .attempt(let index, let admission):
-                deployment = index
-                providerFields.removeAll()
-                retryAfter = nil
-                self.admission = admission
-                let outcome = await attempt(client, generation, index, until: last)
-                health.ended(index)
-                switch outcome {
-                case .answered: return
-                case .gone:
-                    health.abandoned(index, admission)
-                    return try checkGone(client)
-                case .failed(let error, let kind):
-                    let now = EventLoop.shared.now
-                    noteFailure(index, admission, kind, at: now)
-                    note(error)
-                    failure.kind = kind.fallbackKind
-                    guard now < last else { throw failure }
-                    plan.failed(kind, at: index, retryAfter: retryAfter, now: now, table, using: &gateway.random)
-                }
+        if let step {
+            if step.depth == 0 {
+                chain.begin(
+                    at: .init(name: modelText, resolution: step.target.resolution),
+                    maximumDepth: table.fallbacks.maximumDepth)
             }
+            addFallbacks(client, table, step, groupFailure)
         }
+        guard !client.cancellation.isCancelled, EventLoop.shared.now < deadline(generation), let next = chain.next()
+        else { throw tellFirst() }
+        enter(client, generation, next)
     }
-
-    private func checkGone(_ client: ClientConnection) throws(GroupFailure) {
-        if client.wasToldToFinish, !client.response.hasStarted {
-            // Whatever went wrong before: sent again, it may well be answered.
-            firstFailure = nil
-            note(.draining)
-            throw GroupFailure()
-        }
-        error = client.wasToldToFinish ? "cut" : "client_closed_request"
-        if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
-    }
-
-    // MARK: Fallbacks
 
     /// The groups that stand in for the one that has just failed come next.
     private func addFallbacks(

@@ -22,6 +22,10 @@ internal import Shared
     var reason: TagFilter.Reason?
     var plan = AttemptPlan()
     var chain = FallbackChain()
+    /// The group that is asked now, whether there is more to try in it, and how it has failed last.
+    var step: FallbackChain.Step?
+    var isGroupOpen = false
+    var groupFailure = FallbackTable.Kind.general
     /// The name of the group that answers, where it is not the one asked for.
     var served: [UInt8]?
     /// The deployment of the latest attempt, and its right to that.
@@ -97,7 +101,18 @@ internal import Shared
     private func serve(_ client: ClientConnection) async throws(GatewayError) {
         guard let generation else { throw .draining }
         try read(client, generation)
-        try await route(client, generation)
+        try enterFirstGroup(client, generation)
+        while true {
+            switch try next(client, generation) {
+            case .attempt(let index):
+                let outcome = await attempt(client, generation, index)
+                if try isAnswered(client, generation, index, outcome) { return }
+            case .pause(let until):
+                if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
+                    return try checkGone(client)
+                }
+            }
+        }
     }
 
     // MARK: What is asked

@@ -54,13 +54,10 @@ internal import Shared
         var connection: UpstreamConnection?
         do throws(UpstreamFailure) {
             // A fresh one: an idle connection proves nothing.
-            let fresh = try await generation.pool(index).lease(
-                until: deadline, cancelledBy: cancellation, fresh: true)
+            let fresh = try await generation.pool(index).dial(until: deadline, cancelledBy: cancellation)
             connection = fresh
-            try await fresh.send(
-                [Piece(source: 0, range: text.readable)], text.storage, [], [], until: deadline,
-                cancelledBy: cancellation)
-            try await fresh.readHead(until: deadline, cancelledBy: cancellation)
+            try await fresh.ask(
+                [Piece(source: 0, range: text.readable)], text.storage, [], until: deadline, cancelledBy: cancellation)
             let status = fresh.head.status
             fresh.close()
             return (200..<300).contains(status) ? nil : "status \(status)"

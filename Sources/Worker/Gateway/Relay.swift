@@ -18,16 +18,23 @@ extension Exchange {
             connection.discardHead()
             try await gather(client, connection, deadline)
             noteUpstreamIsDone()
-            let outcome = await send(client, status, gathered.storage, gathered.readable)
+            var outcome = start(client, status, gathered.storage, gathered.readable)
+            if outcome == nil { outcome = await finish(client, gathered.storage) }
             pool.giveBack(connection)
-            return outcome
+            return outcome ?? .gone
         }
-        let range = try await connection.readWhole(until: deadline, cancelledBy: client.cancellation)
+        var range = try connection.takeWhole()
+        while range == nil {
+            let wake = await connection.stream.receiver.wait(until: deadline, cancelledBy: client.cancellation)
+            try connection.check(wake, .nextByte)
+            range = try connection.takeWhole()
+        }
         noteUpstreamIsDone()
-        let outcome = await send(client, status, connection.input.storage, range)
+        var outcome = start(client, status, connection.input.storage, range ?? 0..<0)
+        if outcome == nil { outcome = await finish(client, connection.input.storage) }
         connection.discardWhole()
         pool.giveBack(connection)
-        return outcome
+        return outcome ?? .gone
     }
 
     /// Of a compressed answer, which nobody asked for, the client has to be told how to read it.
@@ -58,10 +65,8 @@ extension Exchange {
         }
     }
 
-    @inline(__always)
-    private func send(
-        _ client: ClientConnection, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>
-    ) async -> Outcome {
+    /// Judges an answer and sends it, as far as that goes without waiting; nil when `finish` has to send the rest.
+    private func start(_ client: ClientConnection, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>) -> Outcome? {
         do throws(Answer.Failure) {
             if encodingFields.isEmpty {
                 let template = deployment.flatMap { generation?.blocks[$0].answers }
@@ -89,7 +94,15 @@ extension Exchange {
         appendAttempt(client)
         client.response.endHead(length: body.length)
         do throws(StreamFailure) {
-            try await client.response.finish(with: bytes, asked.name.storage, body.pieces)
+            return try client.response.tryFinish(with: bytes, asked.name.storage, body.pieces) ? .answered : nil
+        } catch {
+            return .gone
+        }
+    }
+
+    private func finish(_ client: ClientConnection, _ bytes: [UInt8]) async -> Outcome {
+        do throws(StreamFailure) {
+            try await client.response.finishRest(with: bytes, asked.name.storage)
             return .answered
         } catch {
             return .gone

@@ -21,6 +21,12 @@ package import Shared
     private var isFinishing = false
     /// First byte of the next request.
     private var next = 0
+    private var parser = HeadParser.request(limit: 0)
+    private var hasHead = false
+    /// Requests answered since it last let others go first.
+    private var served = 0
+    /// How many requests that have come at once are answered before other connections get their turn.
+    private static let mostAtOnce = 16
 
     init(_ stream: ByteStream, server: HTTPServer) {
         self.stream = stream
@@ -33,33 +39,70 @@ package import Shared
     /// Whether the exchange was cut because the process has to go, not because the client left.
     package var wasToldToFinish: Bool { isFinishing }
 
+    /// Receives requests and has them answered, one after the other. What has come is taken at once; only what has not is
+    /// waited for.
     func run() async {
-        while await serveNext() {}
+        serving: while true {
+            begin()
+            while input.isEmpty {
+                switch receive() {
+                case .bytes: break
+                case .end: break serving
+                case .wouldBlock:
+                    served = 0
+                    let deadline = EventLoop.shared.now + settings.idleTimeout
+                    let wake = await stream.receiver.wait(until: deadline, cancelledBy: cancellation)
+                    guard wake == .ready else { break serving }
+                }
+            }
+            served += 1
+            if served > Self.mostAtOnce {
+                served = 1
+                await EventLoop.shared.turn()
+            }
+            do throws(Stop) {
+                if try !takeRequest() { try await receiveRequest() }
+            } catch {
+                guard case .refuse(let refusal) = error else { break serving }
+                response.isLast = true
+                await server.handler.refuse(self, refusal)
+                break serving
+            }
+            beginAnswer()
+            await server.handler.answer(self)
+            guard endAnswer() else { break serving }
+        }
         await close()
     }
 
-    /// Receives a request and has it answered. False when the connection has to close.
-    @inline(__always)
-    private func serveNext() async -> Bool {
+    private func begin() {
         settings = server.settings
         response.begin(writeTimeout: settings.writeTimeout)
-        do throws(Stop) {
-            try await receiveHead()
-            let framing = try framing()
-            if !takeBody(framing) { try await receiveBody(framing) }
+        parser = .request(limit: settings.headerLimit)
+        hasHead = false
+        isIdle = input.isEmpty
+    }
+
+    /// A connection that fails between requests has ended.
+    private func receive() -> ReadOutcome {
+        do throws(StreamFailure) {
+            return try stream.receive(into: input, room: 1024)
         } catch {
-            guard case .refuse(let refusal) = error else { return false }
-            response.isLast = true
-            await server.handler.refuse(self, refusal)
-            return false
+            return .end
         }
+    }
+
+    private func beginAnswer() {
         if stream.readiness.isHungUp { cancellation.cancel() }
         stream.readiness.whenHungUp = cancellation
         if server.isDraining || !head.keepsAlive(input.storage) { response.isLast = true }
         response.isHead = head.method == .head
         response.minorVersion = head.minorVersion
         input.settle(in: server.waiting)
-        await server.handler.answer(self)
+    }
+
+    /// False when the connection has to close.
+    private func endAnswer() -> Bool {
         stream.readiness.whenHungUp = nil
         guard response.isComplete, !response.isLast, !isFinishing else { return false }
         // A hang-up is not cancelled twice: what came before it in the buffer may still be answered in vain.
@@ -76,32 +119,38 @@ package import Shared
         case refuse(RequestRefusal)
     }
 
-    @inline(__always)
-    private func receiveHead() async throws(Stop) {
-        var parser = HeadParser.request(limit: settings.headerLimit)
-        isIdle = input.isEmpty
-        var deadline = EventLoop.shared.now + (isIdle ? settings.idleTimeout : settings.headerTimeout)
-        while true {
-            if !input.isEmpty {
-                // Before it is parsed: a request that comes whole is no idle connection while it is answered.
-                if isIdle {
-                    isIdle = false
-                    deadline = EventLoop.shared.now + settings.headerTimeout
-                }
-                do throws(HTTPViolation) {
-                    if try parser.read(input.storage, input.readable, into: &head) { return }
-                } catch {
-                    throw .refuse(.violation(error))
-                }
-            }
+    /// Takes a request that has come whole; false when more has to come.
+    private func takeRequest() throws(Stop) -> Bool {
+        // Before it is parsed: a request that comes whole is no idle connection while it is answered.
+        isIdle = false
+        guard try takeHead() else { return false }
+        return takeBody(try framing())
+    }
+
+    private func takeHead() throws(Stop) -> Bool {
+        do throws(HTTPViolation) {
+            hasHead = try parser.read(input.storage, input.readable, into: &head)
+            return hasHead
+        } catch {
+            throw .refuse(.violation(error))
+        }
+    }
+
+    /// Receives the rest of a request whose first bytes have come.
+    private func receiveRequest() async throws(Stop) {
+        let deadline = EventLoop.shared.now + settings.headerTimeout
+        while !hasHead {
             let count: Int
             do throws(StreamFailure) {
                 count = try await stream.read(into: input, room: 1024, until: deadline, cancelledBy: cancellation)
             } catch {
-                throw error == .deadline && !isIdle ? .refuse(.deadline(body: false)) : .closed
+                throw error == .deadline ? .refuse(.deadline(body: false)) : .closed
             }
-            if count == 0 { throw isIdle ? .closed : .refuse(.cutOff) }
+            if count == 0 { throw .refuse(.cutOff) }
+            _ = try takeHead()
         }
+        let framing = try framing()
+        if !takeBody(framing) { try await receiveBody(framing) }
     }
 
     private func framing() throws(Stop) -> BodyFraming {

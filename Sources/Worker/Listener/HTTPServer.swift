@@ -47,9 +47,9 @@ package enum RequestRefusal: Equatable, Sendable {
 
     let handler: any RequestHandler
     let date = ResponseDate()
-    /// Memory for what clients send and get; most requests and heads of answers fit a piece.
+    /// Memory for what clients send and get; most requests and answers fit a piece.
     let inputs = BufferPool(size: 16 * 1024)
-    let outputs = BufferPool(size: 2048)
+    let outputs = BufferPool(size: 8 * 1024)
     /// Memory for requests that were received, while they are answered.
     let waiting = BufferPool(size: 2048)
     private var connections: [ObjectIdentifier: ClientConnection] = [:]

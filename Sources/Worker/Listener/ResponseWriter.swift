@@ -24,6 +24,8 @@ package import Shared
     private var pieces: [Piece] = []
     /// How much of `pieces` has left, where that is not all.
     private var partly: Int?
+    /// Whole bodies up to this size are copied behind their head.
+    private static let largestCopy = 4096
 
     init(_ stream: ByteStream, date: ResponseDate, buffers: BufferPool) {
         self.stream = stream
@@ -77,18 +79,34 @@ package import Shared
         buffer.appendLineEnd()
     }
 
-    /// Sends the head in `buffer` with the whole body: pieces of `body` (source 0) and `inserted` (source 1).
-    @inline(__always)
-    package func finish(
+    /// Sends the head in `buffer` with the whole body, pieces of `body` (source 0) and `inserted` (source 1), as far as
+    /// that goes without waiting. False when `finishRest` has to send what is left.
+    package func tryFinish(
         with body: [UInt8], _ inserted: [UInt8], _ bodyPieces: [Piece]
-    ) async throws(StreamFailure) {
+    ) throws(StreamFailure) -> Bool {
         hasStarted = true
         pieces.removeAll(keepingCapacity: true)
-        pieces.append(Piece(source: 0, range: buffer.readable))
-        if !isHead {
+        if isHead {
+            pieces.append(Piece(source: 0, range: buffer.readable))
+        } else if bodyPieces.length <= Self.largestCopy {
+            // In one piece: to copy that little takes less time than a list of pieces takes the kernel.
+            for piece in bodyPieces { buffer.append(piece.source == 0 ? body : inserted, piece.range) }
+            pieces.append(Piece(source: 0, range: buffer.readable))
+        } else {
+            pieces.append(Piece(source: 0, range: buffer.readable))
             for piece in bodyPieces { pieces.append(Piece(source: piece.source + 1, range: piece.range)) }
         }
-        if let sent = try trySend(body, inserted) { try await sendRest(sent, body, inserted) }
+        partly = try trySend(body, inserted)
+        guard partly == nil else { return false }
+        sent()
+        isComplete = true
+        return true
+    }
+
+    /// Sends what `tryFinish` has left, waiting for the client to take it; with the same bytes.
+    package func finishRest(with body: [UInt8], _ inserted: [UInt8]) async throws(StreamFailure) {
+        if let partly { try await sendRest(partly, body, inserted) }
+        partly = nil
         sent()
         isComplete = true
     }

@@ -20,6 +20,12 @@ internal import Shared
     private var isBodyComplete = true
     private var keepsAlive = true
     private var isRequestComplete = true
+    /// How much of a request `trySend` could send.
+    private var sent = 0
+    private var parser = HeadParser.response(limit: longestHead)
+    /// Whether a byte of the answer was received.
+    private var hasBegun = false
+    private static let longestHead = 64 * 1024
 
     /// `buffers` is where it takes memory from while there is something to read.
     init(_ stream: ByteStream, _ buffers: BufferPool) {
@@ -41,25 +47,52 @@ internal import Shared
         return true
     }
 
-    /// Sends a request: pieces of `head` (0), `body` (1) and `inserted` (2).
+    /// Sends a request, pieces of `head` (0) and `body` (1), and reads the head of the answer.
     @inline(__always)
-    func send(
-        _ pieces: [Piece], _ head: [UInt8], _ body: [UInt8], _ inserted: [UInt8], until deadline: Instant,
+    func ask(
+        _ pieces: [Piece], _ head: [UInt8], _ body: [UInt8], until deadline: Instant,
         cancelledBy cancellation: Cancellation?
     ) async throws(UpstreamFailure) {
+        if try !trySend(pieces, head, body) {
+            try await sendRest(pieces, head, body, until: deadline, cancelledBy: cancellation)
+        }
+        while try !takeHead() {
+            try check(await stream.receiver.wait(until: deadline, cancelledBy: cancellation), .firstByte)
+        }
+    }
+
+    /// Sends a request, pieces of `head` (0) and `body` (1), as far as that goes without waiting. False when `sendRest`
+    /// has to send what is left.
+    private func trySend(_ pieces: [Piece], _ head: [UInt8], _ body: [UInt8]) throws(UpstreamFailure) -> Bool {
         exchanges += 1
         isBodyComplete = false
+        hasBegun = false
+        parser = .response(limit: Self.longestHead)
         do throws(StreamFailure) {
-            let sent = try stream.trySend(pieces, head, body, inserted)
+            sent = try stream.trySend(pieces, head, body)
             isRequestComplete = sent == pieces.length
-            if isRequestComplete { return }
-            isRequestComplete = try await stream.write(
-                pieces, sent: sent, head, body, inserted, until: deadline, cancelledBy: cancellation,
-                interruptible: true)
+            return isRequestComplete
         } catch {
-            if case .system = error, mayBeStale { throw .stale }
-            throw UpstreamFailure(error, .send)
+            throw failure(sending: error)
         }
+    }
+
+    /// Sends what `trySend` has left, or as much of it as the upstream takes before it answers.
+    private func sendRest(
+        _ pieces: [Piece], _ head: [UInt8], _ body: [UInt8], until deadline: Instant,
+        cancelledBy cancellation: Cancellation?
+    ) async throws(UpstreamFailure) {
+        do throws(StreamFailure) {
+            isRequestComplete = try await stream.write(
+                pieces, sent: sent, head, body, until: deadline, cancelledBy: cancellation, interruptible: true)
+        } catch {
+            throw failure(sending: error)
+        }
+    }
+
+    private func failure(sending failure: StreamFailure) -> UpstreamFailure {
+        if case .system = failure, mayBeStale { return .stale }
+        return UpstreamFailure(failure, .send)
     }
 
     /// Whether an end without an answer can mean that the upstream had closed the silent connection before the request
@@ -69,36 +102,48 @@ internal import Shared
         exchanges > 1 && EventLoop.shared.now - idleSince >= .seconds(1)
     }
 
-    /// Reads the head of the answer, informational ones skipped (RFC 9110 §15.2).
-    @inline(__always)
-    func readHead(until deadline: Instant, cancelledBy cancellation: Cancellation?) async throws(UpstreamFailure) {
-        var parser = HeadParser.response(limit: 64 * 1024)
-        var hasBytes = false
+    /// Takes the head of the answer, informational ones skipped (RFC 9110 §15.2), as far as it has come. False when more
+    /// has to come, at `stream.receiver`.
+    private func takeHead() throws(UpstreamFailure) -> Bool {
         while true {
-            if !input.isEmpty {
-                do throws(HTTPViolation) {
-                    if try parser.read(input.storage, input.readable, into: &head) {
-                        if head.status < 200, head.status != 101 {
-                            input.consume(head.length)
-                            parser = .response(limit: 64 * 1024)
-                            continue
-                        }
-                        try beginBody()
-                        return
-                    }
-                } catch {
-                    throw .malformed(error)
-                }
-            }
-            let count: Int
+            if try parseHead() { return true }
+            let outcome: ReadOutcome
             do throws(StreamFailure) {
-                count = try await stream.read(into: input, room: 4096, until: deadline, cancelledBy: cancellation)
+                outcome = try stream.receive(into: input, room: 4096)
             } catch {
-                if case .system = error, mayBeStale, !hasBytes { throw .stale }
+                if case .system = error, mayBeStale, !hasBegun { throw .stale }
                 throw UpstreamFailure(error, .firstByte)
             }
-            if count == 0 { throw mayBeStale && !hasBytes ? .stale : .closedBeforeHead }
-            hasBytes = true
+            switch outcome {
+            case .bytes: hasBegun = true
+            case .wouldBlock: return false
+            case .end: throw mayBeStale && !hasBegun ? .stale : .closedBeforeHead
+            }
+        }
+    }
+
+    private func parseHead() throws(UpstreamFailure) -> Bool {
+        do throws(HTTPViolation) {
+            while !input.isEmpty, try parser.read(input.storage, input.readable, into: &head) {
+                guard head.status < 200, head.status != 101 else {
+                    try beginBody()
+                    return true
+                }
+                input.consume(head.length)
+                parser = .response(limit: Self.longestHead)
+            }
+            return false
+        } catch {
+            throw .malformed(error)
+        }
+    }
+
+    /// What it means for the answer how a wait for more of it has ended.
+    func check(_ wake: Wake, _ phase: UpstreamFailure.Phase) throws(UpstreamFailure) {
+        do throws(StreamFailure) {
+            try ByteStream.check(wake)
+        } catch {
+            throw UpstreamFailure(error, phase)
         }
     }
 
@@ -136,21 +181,22 @@ internal import Shared
         }
     }
 
-    /// Receives a body of known length until all of it lies in `input` behind the head.
-    @inline(__always)
-    func readWhole(until deadline: Instant, cancelledBy cancellation: Cancellation?) async throws(UpstreamFailure)
-        -> Range<Int>
-    {
+    /// Takes a body of known length, which then lies in `input` behind the head. Nil when more has to come, at
+    /// `stream.receiver`.
+    func takeWhole() throws(UpstreamFailure) -> Range<Int>? {
         let length = announcedLength ?? 0
         while input.count < head.length + length {
-            let missing = head.length + length - input.count
-            let count: Int
+            let outcome: ReadOutcome
             do throws(StreamFailure) {
-                count = try await stream.read(into: input, room: missing, until: deadline, cancelledBy: cancellation)
+                outcome = try stream.receive(into: input, room: head.length + length - input.count)
             } catch {
                 throw UpstreamFailure(error, .nextByte)
             }
-            if count == 0 { throw .closedWithinBody }
+            switch outcome {
+            case .bytes: continue
+            case .wouldBlock: return nil
+            case .end: throw .closedWithinBody
+            }
         }
         head.base = input.start
         return head.end..<head.end + length

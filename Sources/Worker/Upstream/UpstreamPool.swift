@@ -21,16 +21,8 @@ internal import Shared
         self.buffers = buffers
     }
 
-    /// A connection for one exchange: given back with `giveBack`, or closed.
-    @inline(__always)
-    func lease(
-        until deadline: Instant, cancelledBy cancellation: Cancellation?, fresh: Bool = false
-    ) async throws(UpstreamFailure) -> UpstreamConnection {
-        if !fresh, let connection = takeIdle() { return connection }
-        return try await dial(until: deadline, cancelledBy: cancellation)
-    }
-
-    private func takeIdle() -> UpstreamConnection? {
+    /// A connection for one exchange that is open already, if there is one: given back with `giveBack`, or closed.
+    func takeIdle() -> UpstreamConnection? {
         while let connection = idle.popLast() {
             if connection.isQuiet { return connection }
             connection.close()
@@ -60,7 +52,8 @@ internal import Shared
 
     // MARK: Dialling
 
-    private func dial(
+    /// A new connection for one exchange.
+    func dial(
         until deadline: Instant, cancelledBy cancellation: Cancellation?
     ) async throws(UpstreamFailure) -> UpstreamConnection {
         let next = proxy?.origin ?? origin
