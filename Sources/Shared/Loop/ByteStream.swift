@@ -13,6 +13,8 @@ package enum StreamFailure: Error, Equatable, Sendable {
     func send(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> WriteOutcome
     /// After `wouldBlock`: whether it is the other direction of the socket that it waits for.
     var waitsForOtherDirection: Bool { get }
+    /// After bytes were received: whether there may be more without a new edge.
+    var mayHaveMore: Bool { get }
     /// Says goodbye in its own protocol, without waiting.
     func finish()
 }
@@ -44,6 +46,8 @@ package enum StreamFailure: Error, Equatable, Sendable {
                 if outcome == .wouldBlock {
                     let waitsToWrite = layer.waitsForOtherDirection
                     if waitsToWrite { readiness.isWritable = false } else { readiness.isReadable = false }
+                } else if case .bytes = outcome, !layer.mayHaveMore, !readiness.isHungUp {
+                    readiness.isReadable = false
                 }
             } else {
                 do throws(SystemError) {

@@ -10,6 +10,8 @@ internal import Shared
     private let verifies: Bool
     /// For resumption: a full handshake costs ten times as much. SSL_SESSION, owned.
     private nonisolated(unsafe) var sessions: [String: OpaquePointer] = unsafe [:]
+    /// BIO_METHOD; made once for the process, so never freed.
+    private static nonisolated(unsafe) let socketMethod: OpaquePointer? = unsafe copenssl_make_socket_method()
 
     init(_ settings: TLSSettings) throws(StreamFailure) {
         guard let context = unsafe SSL_CTX_new(TLS_client_method()) else { throw .layer(TLSStream.lastError()) }
@@ -17,6 +19,7 @@ internal import Shared
         verifies = settings.verification != .off
         unsafe _ = copenssl_set_min_tls12(context)
         unsafe _ = copenssl_set_modes(context)
+        unsafe copenssl_set_read_ahead(context)
         unsafe _ = copenssl_keep_client_sessions(context)
         unsafe SSL_CTX_set_verify(context, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
         // http/1.1 and nothing else; RFC 7301.
@@ -72,9 +75,11 @@ internal import Shared
         // RFC 6066 §3: a server name is a name, never an address.
         if !isAddress { unsafe _ = copenssl_set_host_name(ssl, host) }
         if let session = unsafe sessions[host] { unsafe _ = SSL_set_session(ssl, session) }
-        unsafe _ = SSL_set_fd(ssl, stream.number)
-        unsafe SSL_set_connect_state(ssl)
         let layer = unsafe TLSStream(ssl, keepingSessionIn: self, host: host)
+        guard let method = unsafe Self.socketMethod, unsafe copenssl_set_socket(ssl, method, stream.number) == 1 else {
+            throw .layer(TLSStream.lastError())
+        }
+        unsafe SSL_set_connect_state(ssl)
         try await layer.handshake(stream.readiness, until: deadline, cancelledBy: cancellation)
         stream.layer = layer
         // What came with the end of the handshake raises no edge of its own.

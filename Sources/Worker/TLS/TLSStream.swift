@@ -3,7 +3,7 @@ internal import Shared
 
 /// TLS over a connected socket, as the layer of a `ByteStream`. Owns its `SSL`.
 ///
-/// OpenSSL writes to the socket itself with write(2); SIGPIPE is ignored in every worker for that reason.
+/// OpenSSL reads and writes the socket through functions in `COpenSSL.h`, which remember when it was read empty.
 @safe @Loop final class TLSStream: StreamLayer {
     private nonisolated(unsafe) let ssl: OpaquePointer
     private let context: TLSContext
@@ -11,6 +11,7 @@ internal import Shared
     private var hasKeptSession = false
     private var isFinished = false
     private(set) var waitsForOtherDirection = false
+    private(set) var mayHaveMore = true
 
     init(_ ssl: OpaquePointer, keepingSessionIn context: TLSContext, host: String) {
         unsafe self.ssl = ssl
@@ -26,7 +27,8 @@ internal import Shared
         _ readiness: Readiness, until deadline: Instant, cancelledBy cancellation: Cancellation?
     ) async throws(StreamFailure) {
         while true {
-            ERR_clear_error()
+            copenssl_forget_errors()
+            unsafe copenssl_ask_again(ssl)
             let result = unsafe SSL_do_handshake(ssl)
             if result == 1 { return }
             let wake: Wake
@@ -50,13 +52,15 @@ internal import Shared
     func receive(into bytes: inout [UInt8], _ room: Range<Int>) throws(StreamFailure) -> ReadOutcome {
         precondition(room.lowerBound >= 0 && room.upperBound <= bytes.count && !room.isEmpty, "no room to receive into")
         waitsForOtherDirection = false
-        ERR_clear_error()
+        copenssl_forget_errors()
         // The pointer is used within the call only, and the range was checked.
         let ssl = unsafe self.ssl
+        unsafe copenssl_ask_again(ssl)
         let count = unsafe bytes.withUnsafeMutableBytes { raw in
             unsafe raw.baseAddress.map { unsafe SSL_read(ssl, $0 + room.lowerBound, Int32(clamping: room.count)) } ?? -1
         }
         if count > 0 {
+            mayHaveMore = unsafe copenssl_has_more(ssl) != 0
             keepSession()
             return .bytes(Int(count))
         }
@@ -79,8 +83,9 @@ internal import Shared
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside of the bytes")
         guard !range.isEmpty else { return .bytes(0) }
         waitsForOtherDirection = false
-        ERR_clear_error()
+        copenssl_forget_errors()
         let ssl = unsafe self.ssl
+        unsafe copenssl_ask_again(ssl)
         let count = unsafe bytes.withUnsafeBytes { raw in
             unsafe raw.baseAddress.map { unsafe SSL_write(ssl, $0 + range.lowerBound, Int32(clamping: range.count)) }
                 ?? -1
