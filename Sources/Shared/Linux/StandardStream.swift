@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The streams that a process is born with and writes to.
@@ -35,6 +36,12 @@ package enum StandardStream: Int32, Sendable {
 
     /// Whether `wholePiece` bytes can be written without waiting for whoever reads; poll(2).
     package var hasRoom: Bool { waitForRoom(milliseconds: 0) }
+
+    /// Whether the stream goes to a file, which takes any length whole and makes nobody wait for a reader; fstat(2).
+    package var isFile: Bool {
+        var status = stat()
+        return unsafe fstat(rawValue, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
 
     /// Whether the stream is a terminal: the only place for colour.
     package var isTerminal: Bool { isatty(rawValue) == 1 }

@@ -3,16 +3,20 @@
 /// For the access log, one line per exchange, which goes to standard output (events go to standard error). Never
 /// waits for whoever reads the stream: up to 1 MiB is kept for him, then the newest lines are dropped and counted.
 /// Pieces are cut at line ends and are short enough that a pipe takes each one whole, so the lines of several
-/// workers never mix.
+/// workers never mix; a file takes all of them at once.
 package final class LineSink {
     private let stream: StandardStream
     private let pending = ByteBuffer(capacity: 4096)
     /// Lines lost because nobody read the stream.
     package private(set) var dropped = 0
     private static let mostPending = 1 << 20
+    private let isFile: Bool
+    private let longestPiece: Int
 
     package init(_ stream: StandardStream = .output) {
         self.stream = stream
+        isFile = stream.isFile
+        longestPiece = isFile ? Self.mostPending : StandardStream.wholePiece
     }
 
     /// Takes over a copy of `line`, which ends with a newline.
@@ -26,7 +30,7 @@ package final class LineSink {
 
     /// Writes what the stream takes without waiting. Call it at the end of a turn.
     package func flush() {
-        while !pending.isEmpty, stream.hasRoom { writePiece() }
+        while !pending.isEmpty, isFile || stream.hasRoom { writePiece() }
         if pending.isEmpty { pending.shrink(to: 64 << 10) }
     }
 
@@ -37,8 +41,8 @@ package final class LineSink {
 
     private func writePiece() {
         var end = pending.end
-        if pending.count > StandardStream.wholePiece {
-            let window = pending.start..<pending.start + StandardStream.wholePiece
+        if pending.count > longestPiece {
+            let window = pending.start..<pending.start + longestPiece
             let newline =
                 pending.storage[window].lastIndex(of: ASCII.lineFeed)
                 ?? pending.storage[pending.readable].firstIndex(of: ASCII.lineFeed)
