@@ -28,11 +28,14 @@ class Scenario:
     rate: int = 0
     seconds: float = 3
     tls: bool = False
+    # Bodies of sixteen lengths, and no two answers in a row alike, nor their heads.
+    vary: bool = False
 
 
 SCENARIOS = [
     Scenario("c1", "200 B body, one connection", connections=1),
     Scenario("small", "200 B body, 64 connections"),
+    Scenario("varied", "bodies of 120 to 420 B, answers that vary, 64 connections", vary=True),
     Scenario("c1024", "200 B body, 1024 connections", connections=1024),
     Scenario("body4k", "4 KB body, 64 connections", size=4 << 10),
     Scenario("body64k", "64 KB body, 64 connections", size=64 << 10),
@@ -48,8 +51,9 @@ SHOWN = ["small", "c1024", "body4k", "body64k", "body1m", "stream", "slow1000", 
 
 
 def run(scenario, rounds, gateways, bench):
-    bench.set_streams(scenario.chunks, scenario.pace_ms)
-    bodies = [bench.body(scenario.size, i, scenario.stream) for i in (0, 1)]
+    bench.set_answers(scenario.chunks, scenario.pace_ms, scenario.vary)
+    sizes = range(120, 440, 20) if scenario.vary else [scenario.size] * 2
+    bodies = [bench.body(size, i % 2, scenario.stream) for i, size in enumerate(sizes)]
     options = {"connections": scenario.connections, "seconds": scenario.seconds}
     if scenario.rate:
         options["rate"] = scenario.rate

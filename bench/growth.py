@@ -61,7 +61,7 @@ def bodies(bench, series):
 
 
 def streams(bench, series):
-    bench.set_streams(60, 50)
+    bench.set_answers(60, 50)
     files = [bench.body(200, i, True) for i in (0, 1)]
     sweep(bench, "streams", [1, 10, 100, 1000, 5000],
           lambda g, n: cost(bench, g, "streams", files, rounds=1, connections=n, seconds=1.2), series)
@@ -189,7 +189,7 @@ def main():
             bodies(bench, results["bodies"])
         if "streams" in wanted:
             streams(bench, results["streams"])
-            bench.set_streams()
+            bench.set_answers()
         if "deployments" in wanted:
             results["memory"] = {}
             deployments(bench, results["deployments"], results["memory"])

@@ -264,8 +264,8 @@ http {{
             raise RuntimeError(f"load: {out.stderr or out.stdout}")
         return json.loads(out.stdout)
 
-    def set_streams(self, chunks=32, pace_ms=0):
-        get(self.upstream_ports[0], f"/config?chunks={chunks}&pace_ms={pace_ms}")
+    def set_answers(self, chunks=32, pace_ms=0, vary=False):
+        get(self.upstream_ports[0], f"/config?chunks={chunks}&pace_ms={pace_ms}&vary={int(vary)}")
 
     def measure(self, gateway, kind, bodies, **options):
         """Runs the load against a gateway; what it tells, with the gateway's CPU time and memory."""

@@ -6,7 +6,8 @@
  * POST: a chat completion of some 600 bytes or, when the body says "stream": true, a stream of server-sent events
  * with `data: [DONE]` behind them. Without a pace a stream leaves in one write, else one event each `pace-ms`.
  * GET /config?chunks=N&pace_ms=M changes both for streams begun from then on; GET /served?PORT tells how many
- * requests came to a port.
+ * requests came to a port. With &vary=1 answers differ from request to request in whatever those of a real model do:
+ * id, time, text, length and tokens, and in the head request id, date, duration and what is left of a limit.
  *
  * One thread, level-triggered epoll, keep-alive, bodies with a Content-Length. "stream" is looked for in the first
  * and the last 2 KB of a body. Bodies are read and dropped.
@@ -28,12 +29,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORTS = 8, EVENTS = 512, INPUT = 16 * 1024, SCRATCH = 256 * 1024, WINDOW = 2048 };
+enum { PORTS = 8, VARIANTS = 64, EVENTS = 512, INPUT = 16 * 1024, SCRATCH = 256 * 1024, WINDOW = 2048 };
 
 /* A stream as bytes on the wire; ends[i] lies behind event i. */
 struct script { char *bytes; size_t length, *ends; int events, users; };
 
-struct port { int number, listener; char model[64], reply[2048]; size_t reply_length; struct script *script; long served; };
+struct reply { char bytes[2048]; size_t length; };
+
+struct port { int number, listener; char model[64]; struct reply replies[VARIANTS]; struct script *script; long served; };
 
 struct connection {
     int fd;
@@ -49,7 +52,7 @@ struct connection {
 };
 
 static struct port ports[PORTS];
-static int port_count, epoll, chunks = 32, pace_ms;
+static int port_count, epoll, chunks = 32, pace_ms, vary;
 static struct connection *queue_head, *queue_tail;
 static char scratch[SCRATCH];
 
@@ -68,17 +71,27 @@ static const char fields[] =
     "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n"
     "x-request-id: req_0123456789abcdef0123456789abcdef\r\n";
 
-static void make_reply(struct port *p) {
-    char body[1024];
+/* Number 0 is what is answered where nothing varies. */
+static void make_reply(struct port *p, int number) {
+    static const char text[] = "Good morning! How can I help today? This reply is about as long as a short answer of a real model.";
+    struct reply *r = &p->replies[number];
+    char body[1024], head[512];
+    unsigned mixed = (unsigned)number * 2654435761u;
     int length = snprintf(body, sizeof body,
-        "{\"id\":\"chatcmpl-0123456789abcdefghijklmnopqrs\",\"object\":\"chat.completion\",\"created\":1721365934,"
-        "\"model\":\"%s\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Good morning! "
-        "How can I help today? This reply is about as long as a short answer of a real model.\",\"tool_calls\":null,"
-        "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":12,"
-        "\"completion_tokens\":10,\"total_tokens\":22,\"prompt_tokens_details\":{\"cached_tokens\":0},"
-        "\"completion_tokens_details\":{\"reasoning_tokens\":0}},\"system_fingerprint\":\"fp_c4e5b6fa31\"}", p->model);
-    p->reply_length = (size_t)snprintf(p->reply, sizeof p->reply,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s", length, fields, body);
+        "{\"id\":\"chatcmpl-%08x89abcdefghijklmnopqrs\",\"object\":\"chat.completion\",\"created\":%d,"
+        "\"model\":\"%s\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s%.*s\""
+        ",\"tool_calls\":null,\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":12,"
+        "\"completion_tokens\":%d,\"total_tokens\":%d,\"prompt_tokens_details\":{\"cached_tokens\":0},"
+        "\"completion_tokens_details\":{\"reasoning_tokens\":0}},\"system_fingerprint\":\"fp_c4e5b6fa31\"}",
+        mixed, 1721365934 + number, p->model, text, (int)(mixed % 64), text, 10 + number, 22 + number);
+    if (number == 0) snprintf(head, sizeof head, "%s", fields);
+    else snprintf(head, sizeof head,
+        "date: Wed, 25 Nov 2026 12:%02d:%02d GMT\r\nopenai-organization: bench\r\nopenai-processing-ms: %u\r\n"
+        "openai-version: 2020-10-01\r\nx-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: %u\r\n"
+        "x-request-id: req_%08x%08x%08xcdef\r\n", number / 8, number % 60, mixed % 3000, 9999 - mixed % 7000, mixed,
+        ~mixed, mixed ^ 0x5bd1e995);
+    r->length = (size_t)snprintf(r->bytes, sizeof r->bytes,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s", length, head, body);
 }
 
 static void add(struct script *s, size_t *room, const char *format, ...) {
@@ -188,8 +201,9 @@ static void answer(struct connection *c) {
     struct port *p = c->port;
     p->served++;
     if (!asks_for_stream(c->first, c->first_length) && !asks_for_stream(c->last, c->last_length)) {
-        c->out = p->reply;
-        c->out_end = p->reply + p->reply_length;
+        struct reply *r = &p->replies[vary ? p->served % VARIANTS : 0];
+        c->out = r->bytes;
+        c->out_end = r->bytes + r->length;
         return;
     }
     c->script = p->script;
@@ -209,6 +223,7 @@ static void answer_get(struct connection *c, const char *target) {
     long told = 0;
     if ((v = strstr(target, "chunks="))) asked = atoi(v + 7);
     if ((v = strstr(target, "pace_ms="))) pace_ms = atoi(v + 8);
+    if ((v = strstr(target, "vary="))) vary = atoi(v + 5);
     if (asked >= 2 && asked <= 100000 && asked != chunks) {
         chunks = asked;
         for (int i = 0; i < port_count; i++) make_script(&ports[i]);
@@ -346,7 +361,7 @@ int main(int argc, char **argv) {
     if (port_count == 0 || chunks < 2) { fprintf(stderr, "usage: upstream --port PORT:MODEL ...\n"); return 2; }
     if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) die("epoll_create1");
     for (int i = 0; i < port_count; i++) {
-        make_reply(&ports[i]);
+        for (int number = 0; number < VARIANTS; number++) make_reply(&ports[i], number);
         make_script(&ports[i]);
         listen_at(&ports[i]);
     }
