@@ -77,10 +77,11 @@ extension [UInt8] {
             unsafe to += start
             var done = 0
             while done < name.count {
-                let length = Swift.min(8, name.count - done)
-                let word = ASCII.lowercased(ByteSearch.word(span, at: name.lowerBound + done, count: length))
-                unsafe (to + done).storeBytes(of: word.littleEndian, as: UInt64.self)
-                done += length
+                // Whole words, also of what lies behind the name, which what follows is written over.
+                let left = span.count - name.lowerBound - done
+                let word = ByteSearch.word(span, at: name.lowerBound + done, count: Swift.min(8, left))
+                unsafe (to + done).storeBytes(of: ASCII.lowercased(word).littleEndian, as: UInt64.self)
+                done += 8
             }
             unsafe to += name.count
             unsafe to.storeBytes(of: UInt16(0x203A).littleEndian, as: UInt16.self)

@@ -16,6 +16,10 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
     // What an upstream says.
     case location, retryAfter
 
+    /// There are fewer than 64 of them.
+    @inline(__always)
+    var bit: UInt64 { 1 << UInt64(rawValue) }
+
     static let names: [[UInt8]] = [
         "", "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
         "trailer", "transfer-encoding", "upgrade",

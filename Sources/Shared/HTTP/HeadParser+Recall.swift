@@ -50,6 +50,8 @@ extension HeadParser {
     func complete(_ head: MessageHead, _ bytes: [UInt8]) {
         head.fields.removeLast(head.fields.count - count)
         head.length = lineStart
+        head.names = 0
+        for index in 0..<count { head.names |= head.fields[index].id.bit }
         guard lineStart <= 4096 else { return }
         if head.text.count < lineStart { head.text = [UInt8](repeating: 0, count: lineStart) }
         head.text.copy(bytes, head.base..<head.base + lineStart, to: 0)

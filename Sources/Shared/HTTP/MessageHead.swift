@@ -50,6 +50,9 @@ package final class MessageHead {
     // A response's.
     package internal(set) var status = 0
 
+    /// One bit for each name that the fields have: most that are asked for are not there.
+    var names: UInt64 = 0
+
     /// The bytes of the head while it is complete; what is read next is mostly the same (`HeadParser.recall`).
     var text: [UInt8] = []
     var textLength = 0
@@ -68,11 +71,16 @@ package final class MessageHead {
 
     /// The value of the first field of that name.
     package func first(_ id: FieldName) -> Range<Int>? {
+        guard has(id) else { return nil }
         for index in 0..<fields.count where fields[index].id == id { return value(fields[index]) }
         return nil
     }
 
+    @inline(__always)
+    package func has(_ id: FieldName) -> Bool { names & id.bit != 0 }
+
     package func count(_ id: FieldName) -> Int {
+        guard has(id) else { return 0 }
         var count = 0
         for index in 0..<fields.count where fields[index].id == id { count += 1 }
         return count
@@ -93,7 +101,7 @@ package final class MessageHead {
 
     /// Whether the connection may serve another exchange after this message; RFC 9112 §9.3.
     package func keepsAlive(_ bytes: [UInt8]) -> Bool {
-        if count(.connection) == 0 { return minorVersion >= 1 }
+        if !has(.connection) { return minorVersion >= 1 }
         if lists(Token.close, in: .connection, bytes) { return false }
         return minorVersion >= 1 || lists(Token.keepAlive, in: .connection, bytes)
     }
@@ -102,6 +110,7 @@ package final class MessageHead {
         length = 0
         textLength = 0
         fields.removeAll(keepingCapacity: true)
+        names = 0
         minorVersion = 1
         method = .other
         status = 0

@@ -110,9 +110,9 @@ package struct JSONTemplate {
     /// last; counted from its start.
     package func matched(_ position: Int) -> Int {
         var shift = 0
-        for value in varying {
-            if value.range.lowerBound > position { break }
-            shift = value.shift
+        for index in 0..<varying.count {
+            if varying[index].range.lowerBound > position { break }
+            shift = varying[index].shift
         }
         return position + shift
     }

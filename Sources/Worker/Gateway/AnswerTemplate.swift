@@ -26,8 +26,8 @@ final class AnswerTemplate {
         guard !template.isEmpty, template.match(bytes, from: range.lowerBound, to: range.upperBound) == range.upperBound
         else { return false }
         misses = 0
-        for name in names { parts.names.append(place(of: name, range.lowerBound)) }
-        parts.usage = usage.map { place(of: $0, range.lowerBound) }
+        for index in 0..<names.count { parts.names.append(place(of: names[index], range.lowerBound)) }
+        if let usage { parts.usage = place(of: usage, range.lowerBound) }
         return true
     }
 

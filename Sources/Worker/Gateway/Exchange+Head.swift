@@ -2,8 +2,14 @@ internal import Shared
 
 /// The head of every answer, and answers that tell of a failure.
 extension Exchange {
-    private static let identity = Array(
-        ("server: tagway/\(Product.version)\r\n" + "x-litellm-version: \(Product.referenceVersion)\r\n").utf8)
+    private static let identity =
+        Array(
+            ("server: tagway/\(Product.version)\r\n" + "x-litellm-version: \(Product.referenceVersion)\r\n").utf8)
+        + HeadFields.security
+    /// Most answers come from the first deployment that is asked.
+    private static let firstAttempt = StaticString(
+        "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
+    ).bytes
     private static let allowOrigin = StaticString(
         "access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"
     ).bytes
@@ -15,7 +21,6 @@ extension Exchange {
         response.beginHead(status)
         let head = response.buffer
         head.append(Self.identity)
-        head.append(HeadFields.security)
         // Fetch §3.3: a page of any origin may read the answer; the key is what protects it.
         if client.head.first(.origin) != nil { head.append(Self.allowOrigin) }
         head.append(field: "x-litellm-call-id", callID.storage, callID.readable)
@@ -31,8 +36,12 @@ extension Exchange {
         }
         guard let deployment, let generation else { return }
         head.append(generation.blocks[deployment].responseFields)
-        head.append(field: "x-litellm-attempted-retries", plan.retries)
-        head.append(field: "x-litellm-attempted-fallbacks", plan.fallbacks)
+        if plan.retries == 0, plan.fallbacks == 0 {
+            head.append(Self.firstAttempt)
+        } else {
+            head.append(field: "x-litellm-attempted-retries", plan.retries)
+            head.append(field: "x-litellm-attempted-fallbacks", plan.fallbacks)
+        }
         let total = EventLoop.shared.now - begun
         head.append("x-litellm-response-duration-ms: " as StaticString)
         head.append(milliseconds: total)
