@@ -57,8 +57,9 @@ extension Supervision {
                 "\(Self.rounds) reloads, \(report.streams.answered) of \(report.streams.sent) streams whole, "
                     + "\(report.streams.events) events in order")
             #expect(report.failures.count == 0, "\(report.failures.prefix(3))")
-            #expect(report.streams.sent == 50)
-            #expect(report.streams.answered == 50)
+            // More, when reloads take so long that streams end by themselves and the next begin.
+            #expect(report.streams.sent >= 50)
+            #expect(report.streams.answered == report.streams.sent)
             #expect(report.streams.events > 1000)
         }
 
