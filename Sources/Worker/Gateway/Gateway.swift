@@ -39,29 +39,43 @@ package import Shared
         var pauseAt = Clock.now() + Self.slice
         while !builder.isComplete {
             try builder.go()
-            guard Clock.now() >= pauseAt else { continue }
-            await EventLoop.shared.turn()
+            await pause(&pauseAt)
             guard isWanted() else { return nil }
-            pauseAt = Clock.now() + Self.slice
         }
-        return try withTLS(builder.finish())
+        let next = builder.finish()
+        await pause(&pauseAt)
+        try setUpTLS(of: next)
+        while next.tls?.trustMore() ?? false {
+            await pause(&pauseAt)
+            guard isWanted() else { return nil }
+        }
+        return next
     }
 
-    /// How long requests may wait for what is done beside them.
-    private static let slice = TimeSpan(nanoseconds: 300_000)
+    /// Lets requests go first when it is time for that.
+    private func pause(_ time: inout Instant) async {
+        guard Clock.now() >= time else { return }
+        // Before the first generation there are none.
+        await EventLoop.shared.sleep(until: generation == nil ? time : Clock.now() + Self.pause)
+        time = Clock.now() + Self.slice
+    }
 
-    private func withTLS(_ next: Generation) throws(GenerationRefused) -> Generation {
+    /// How long requests may wait for what is done beside them, and how much time they have then: a worker that is busy
+    /// without a pause takes the processor from clients and upstreams of the same machine, too.
+    private static let slice = TimeSpan(nanoseconds: 300_000)
+    private static let pause = TimeSpan.milliseconds(1)
+
+    private func setUpTLS(of next: Generation) throws(GenerationRefused) {
         let settings = next.settings.tls
-        // Reading the system's trust store takes tens of milliseconds, in which nothing else is served, and
-        // megabytes: once, and only for somebody who has to be trusted.
-        guard settings != tlsInForce else { return next }
-        if settings.verification == .system, !next.hasSecureOrigins { return next }
+        // The system's trust store takes tens of milliseconds and megabytes: once, and only for somebody who has to be
+        // trusted.
+        guard settings != tlsInForce else { return }
+        if settings.verification == .system, !next.hasSecureOrigins { return }
         do throws(StreamFailure) {
             next.tls = try TLSContext(settings)
         } catch {
             throw GenerationRefused(reason: "TLS cannot be set up: \(error)")
         }
-        return next
     }
 
     /// Requests that begin from now on are answered by `generation`.

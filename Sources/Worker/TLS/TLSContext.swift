@@ -12,7 +12,10 @@ internal import Shared
     private nonisolated(unsafe) var sessions: [String: OpaquePointer] = unsafe [:]
     /// BIO_METHOD; made once for the process, so never freed.
     private static nonisolated(unsafe) let socketMethod: OpaquePointer? = unsafe copenssl_make_socket_method()
+    /// The system's trust store, as far as it has not been read. BIO, owned.
+    private nonisolated(unsafe) var unread: OpaquePointer?
 
+    /// Trusts nobody of the system's trust store yet: `trustMore` reads it.
     init(_ settings: TLSSettings) throws(StreamFailure) {
         guard let context = unsafe SSL_CTX_new(TLS_client_method()) else { throw .layer(TLSStream.lastError()) }
         unsafe self.context = context
@@ -28,14 +31,38 @@ internal import Shared
         switch settings.verification {
         case .off: break
         case .system:
-            guard unsafe SSL_CTX_set_default_verify_paths(context) == 1 else { throw .layer(TLSStream.lastError()) }
+            // A directory of certificates is searched when one of them is needed.
+            guard unsafe SSL_CTX_set_default_verify_dir(context) == 1 else { throw .layer(TLSStream.lastError()) }
+            if let named = CurrentProcess.environment()["SSL_CERT_FILE"] {
+                unsafe unread = BIO_new_file(named, "r")
+            } else {
+                unsafe unread = BIO_new_file(X509_get_default_cert_file(), "r")
+            }
+            // There need not be such a file.
+            ERR_clear_error()
         case .authorities(let text): try trust(text)
         }
     }
 
     deinit {
         unsafe sessions.values.forEach { unsafe SSL_SESSION_free($0) }
+        unsafe _ = BIO_free(unread)
         unsafe SSL_CTX_free(context)
+    }
+
+    /// Trusts one more certificate of the system's trust store, which has a hundred and more: to read all of them takes
+    /// tens of milliseconds. False when there is none left.
+    func trustMore() -> Bool {
+        guard let source = unsafe unread else { return false }
+        guard let certificate = unsafe PEM_read_bio_X509_AUX(source, nil, nil, nil) else {
+            unsafe _ = BIO_free(source)
+            unsafe unread = nil
+            ERR_clear_error()
+            return false
+        }
+        unsafe _ = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate)
+        unsafe X509_free(certificate)
+        return true
     }
 
     /// Trusts the certificates of a PEM text, and no others.
