@@ -27,13 +27,17 @@ extension ConfigurationDecoder {
 
     /// Of equal names an id counts before an alias, and that before a group, which is then out of reach.
     mutating func checkHiddenNames() {
-        let sizes = Dictionary(grouping: configuration.deployments, by: \.modelName).mapValues(\.count)
-        for (index, deployment) in configuration.deployments.enumerated() {
-            guard let place = idPlaces[index], let size = sizes[deployment.id],
-                size > 1 || deployment.modelName != deployment.id
+        var sizes: [String: Int] = [:]
+        for index in configuration.deployments.indices {
+            sizes[configuration.deployments[index].modelName, default: 0] += 1
+        }
+        for index in configuration.deployments.indices {
+            let id = configuration.deployments[index].id
+            guard let place = idPlaces[index], let size = sizes[id],
+                size > 1 || configuration.deployments[index].modelName != id
             else { continue }
             reader.warn(
-                place.position, place.path, "the id \(deployment.id) hides the model of that name",
+                place.position, place.path, "the id \(id) hides the model of that name",
                 hint: "requests for it go to this deployment alone")
         }
         let ids = Set(configuration.deployments.map(\.id))

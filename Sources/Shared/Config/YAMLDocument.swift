@@ -33,8 +33,8 @@ package final class YAMLNode: Sendable {
         height =
             switch value {
             case .scalar: 0
-            case .sequence(let items): 1 + (items.map(\.height).max() ?? 0)
-            case .mapping(let members): 1 + (members.map { max($0.key.height, $0.value.height) }.max() ?? 0)
+            case .sequence(let items): 1 + items.reduce(0) { max($0, $1.height) }
+            case .mapping(let members): 1 + members.reduce(0) { max($0, $1.key.height, $1.value.height) }
             }
     }
 }

@@ -48,7 +48,8 @@ package struct DeploymentSlots: Sendable {
     /// Gives back the places of all that `configuration`, now in force, no longer has.
     package mutating func release(except configuration: Configuration) {
         let kept = Set(configuration.deployments.map(\.id))
-        for (id, slot) in slots.sorted(by: { $0.value < $1.value }) where !kept.contains(id) {
+        let gone = slots.filter { !kept.contains($0.key) }
+        for (id, slot) in gone.sorted(by: { $0.value < $1.value }) {
             slots[id] = nil
             released.append(slot)
         }

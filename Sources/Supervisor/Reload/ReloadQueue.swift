@@ -168,11 +168,16 @@ struct ModelDifference: Equatable {
     }
 
     init(from old: Configuration, to new: Configuration) {
-        let before = Dictionary(grouping: old.deployments, by: \.modelName)
-        let after = Dictionary(grouping: new.deployments, by: \.modelName)
+        // By index: to move ten thousand deployments about takes longer than to compare them.
+        let before = Dictionary(grouping: old.deployments.indices) { old.deployments[$0].modelName }
+        let after = Dictionary(grouping: new.deployments.indices) { new.deployments[$0].modelName }
         added = after.keys.filter { before[$0] == nil }.sorted().abridged
         removed = before.keys.filter { after[$0] == nil }.sorted().abridged
-        changed = after.keys.filter { before[$0] != nil && before[$0] != after[$0] }.sorted().abridged
+        changed =
+            after.filter { name, members in
+                guard let former = before[name] else { return false }
+                return !former.elementsEqual(members) { old.deployments[$0] == new.deployments[$1] }
+            }.keys.sorted().abridged
     }
 }
 
