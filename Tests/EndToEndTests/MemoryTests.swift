@@ -54,4 +54,39 @@ import Testing
         for _ in 0..<20 { #expect(try client.exchange(PlainClient.chat("up")).status == 200) }
         #expect(try WorkerMemory(try #require(try gateway.workers().first)).threads <= 2)
     }
+
+    /// What a stream that waits for its next event holds: its task, its request, its two connections. Buffers, and what is
+    /// needed to read events, are there once for all.
+    @Test func aQuietStreamHoldsLittle() throws {
+        let upstream = try MockUpstream()
+        defer { upstream.shutDown() }
+        upstream.script("up", presets: ["stalled"])
+        let gateway = try SupervisedGateway(
+            """
+            tagway: {access_log: false}
+            general_settings: {master_key: \(PlainClient.key)}
+            model_list:
+              - model_name: up
+                litellm_params: {model: openai/m, api_key: sk-upstream, api_base: "http://127.0.0.1:\(upstream.port)/up/v1"}
+
+            """, workers: 1)
+        let worker = try #require(try gateway.workers().first)
+        var clients: [PlainClient] = []
+        // The second event never comes.
+        func open(_ count: Int) throws {
+            for _ in 0..<count {
+                let client = try PlainClient(port: gateway.port)
+                try client.send(PlainClient.chat("up", stream: true))
+                try #require(try client.readHead().status == 200)
+                var line = ""
+                while !line.hasPrefix("data: ") { line = try client.readLine() }
+                clients.append(client)
+            }
+        }
+        try open(40)
+        let before = try WorkerMemory(worker)
+        try open(240)
+        let each = (try WorkerMemory(worker).anonymous - before.anonymous) / 240
+        #expect(each < 28 << 10, "\(each) bytes a stream")
+    }
 }
