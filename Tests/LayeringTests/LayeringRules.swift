@@ -38,8 +38,9 @@ struct LayeringRule: CustomTestStringConvertible, Sendable {
             ], maySay: ["unsafe"]),
         only(["Shared/Loop/"], maySay: ["globalActor", "SerialExecutor", "TaskExecutor", "UnownedJob"]),
         only(["Shared/Loop/EventLoop.swift"], maySay: ["Task", "TaskGroup", "withTaskGroup"]),
-        // References are counted without atomic operations: whoever makes a thread shares nothing counted with it.
-        only(["Shared/Linux/NameLookup.swift"], maySay: ["pthread_create"]),
+        // References are counted without atomic operations: whoever makes a thread shares nothing counted with
+        // it, or waits for its end.
+        only(["Shared/Linux/NameLookup.swift", "Shared/Linux/PoliteThread.swift"], maySay: ["pthread_create"]),
         only([], maySay: ["Mutex"]),
         only(["Shared/Linux/SharedMemory.swift"], maySay: ["Atomic"]),
         only([], maySay: ["unchecked", "detached", "DispatchQueue", "NSLock", "fatalError", "print"]),

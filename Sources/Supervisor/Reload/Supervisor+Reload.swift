@@ -17,11 +17,12 @@ extension Supervisor {
         manager.reloading(now: Clock.now())
         if reload.wishes.contains(.former), let former { return offer(former.configuration, former.encoded) }
         let begun = Clock.now()
-        let loaded = source.load()
+        let loaded = PoliteThread.run { source.load() }
         watch.note(loaded.files, isComplete: loaded.decoded.isAcceptable(strict: source.isStrict))
         looked = loaded.files
-        let (verdict, warnings) = judge(
-            loaded, isForced: reload.wishes.contains(.force), &slots, reused: scoreboard.clearDeployment)
+        let (verdict, warnings) = PoliteThread.run {
+            judge(loaded, isForced: reload.wishes.contains(.force), &slots, reused: scoreboard.clearDeployment)
+        }
         scoreboard.usedDeployments = slots.used
         reloads.validated(in: Clock.now() - begun)
         switch verdict {
@@ -68,7 +69,10 @@ extension Supervisor {
         }
         do throws(SystemError) {
             lastGeneration += 1
-            published[lastGeneration] = try PublishedGeneration(lastGeneration, encoded, next)
+            let generation = PoliteThread.run {
+                Result { () throws(SystemError) in try PublishedGeneration(lastGeneration, encoded, next) }
+            }
+            published[lastGeneration] = try generation.get()
         } catch {
             return finishReload(.failed([error.description]))
         }
@@ -79,20 +83,21 @@ extension Supervisor {
     func reloaded(_ outcome: Fleet.ReloadOutcome) {
         if let refusal = outcome.refusal { return finishReload(.failed([refusal])) }
         guard let reload = reloads.current, let offer = reload.offer else { return }
-        let difference = ModelDifference(from: self.configuration, to: offer.configuration)
+        let difference = PoliteThread.run { ModelDifference(from: self.configuration, to: offer.configuration) }
         let isRollback = reload.wishes.contains(.former)
         if isRollback {
             // Its deployments have lost their places, and would be given others.
             condemned = self.configuration.placeless.encoded()
             former = nil
         } else {
-            former = (self.configuration, encoded)
+            // Letting go of thousands of deployments takes a while.
+            PoliteThread.run { former = (self.configuration, encoded) }
             condemned = nil
             probation.committed(length: .seconds(offer.configuration.supervision.probation), now: Clock.now())
         }
         configuration = offer.configuration
         encoded = offer.encoded
-        slots.release(except: configuration)
+        PoliteThread.run { slots.release(except: configuration) }
         applyTiming()
         if let next = published[fleet.generation]?.listeners { listen(next) }
         if listenRule.overrules(configuration) { log.listenIsOverruled() }

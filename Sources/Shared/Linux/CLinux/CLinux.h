@@ -123,6 +123,19 @@ static inline void clinux_take_global_jobs(clinux_enqueue *enqueue) {
     swift_task_enqueueGlobal_hook = (void *)clinux_enqueue_global;
 }
 
+// For the calling thread alone: its nice value, and how long it would like to have a processor at a stretch, in
+// nanoseconds, of which kernels before 6.12 take no notice; sched_setattr(2).
+static inline int clinux_give_way(int nice, uint64_t slice) {
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {.size = 48, .policy = SCHED_OTHER, .nice = nice, .runtime = slice};
+    return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
 static inline void clinux_set_name(const char *name) {
     prctl(PR_SET_NAME, name);
 }
