@@ -162,7 +162,7 @@ extension Supervisor {
 
     /// What a reload would do now, for `reload --dry-run`.
     func rehearseReload() -> ControlAnswer {
-        let loaded = source.load()
+        let loaded = PoliteThread.run { source.load() }
         var slots = slots
         let (verdict, warnings) = judge(loaded, isForced: false, &slots)
         let said = warnings.map { "\($0)\n" }.joined()
@@ -181,7 +181,7 @@ extension Supervisor {
     func checkDrift() {
         guard !fleet.isStopping, reloads.current == nil else { return }
         guard looked.contains(where: { source.state(of: $0.key) != $0.value }) else { return }
-        let loaded = source.load()
+        let loaded = PoliteThread.run { source.load() }
         looked = loaded.files
         var slots = slots
         switch judge(loaded, isForced: false, &slots).verdict {

@@ -1,6 +1,6 @@
 internal import Shared
 
-/// Judges a whole answer of an upstream and puts the public model name into it. Pure; one scan, reused from answer to answer.
+/// Judges a whole answer of an upstream and puts the public model name into it. Pure; its scan is lent, not kept.
 struct Answer {
     enum Failure: Error, Equatable {
         case empty
