@@ -3,18 +3,18 @@ internal import Shared
 /// The role `worker`: takes what the supervisor has handed down, and serves until told otherwise.
 ///
 /// Descriptors: 0, 1, 2, the control channel at 3, listeners from 4 on, the scoreboard behind them.
-package enum WorkerMain {
+public enum WorkerMain {
     /// What a supervisor says of a worker on its command line.
-    package struct Arguments: Equatable, Sendable {
+    public struct Arguments: Equatable, Sendable {
         /// The supervisor's process number, to notice that it died before we could ask to be told.
-        package var parent: Int32
-        package var slot: Int
-        package var incarnation: Int
+        public var parent: Int32
+        public var slot: Int
+        public var incarnation: Int
         /// Its block on the scoreboard.
-        package var block: Int
-        package var listeners: Int
+        public var block: Int
+        public var listeners: Int
 
-        package init(parent: Int32, slot: Int, incarnation: Int, block: Int, listeners: Int) {
+        public init(parent: Int32, slot: Int, incarnation: Int, block: Int, listeners: Int) {
             self.parent = parent
             self.slot = slot
             self.incarnation = incarnation
@@ -24,7 +24,7 @@ package enum WorkerMain {
     }
 
     /// Never returns; the process ends with one of `WorkerExit`.
-    package static func run(_ arguments: Arguments) -> Never {
+    public static func run(_ arguments: Arguments) -> Never {
         CurrentProcess.dieWithParent(.terminate)
         guard CurrentProcess.parent == arguments.parent else { CurrentProcess.end(WorkerExit.lostSupervisor) }
         // A terminal sends to the whole process group; what it means is the supervisor's to decide.
@@ -72,12 +72,12 @@ package enum WorkerMain {
 }
 
 /// What the exit status of a worker means.
-package enum WorkerExit {
-    package static let drained: Int32 = 0
+public enum WorkerExit {
+    public static let drained: Int32 = 0
     /// As `drained`, but some requests had to be cut.
-    package static let cut: Int32 = 8
-    package static let usage: Int32 = 64
-    package static let failed: Int32 = 70
-    package static let lostSupervisor: Int32 = 74
-    package static let brokenProtocol: Int32 = 76
+    public static let cut: Int32 = 8
+    public static let usage: Int32 = 64
+    public static let failed: Int32 = 70
+    public static let lostSupervisor: Int32 = 74
+    public static let brokenProtocol: Int32 = 76
 }

@@ -43,15 +43,15 @@ import Testing
     private static let others = [
         SourceFile(path: "Worker/Gateway/Exchange.swift", text: "final class Exchange {}"),
         SourceFile(path: "Worker/Listener/Listener.swift", text: "@Loop final class ClientConnection {}"),
-        SourceFile(path: "Shared/Linux/Clock.swift", text: "package struct Instant {}\npackage struct Signals {}"),
-        SourceFile(path: "Shared/Router/TagFilter.swift", text: "package enum TagFilter {}"),
+        SourceFile(path: "Shared/Linux/Clock.swift", text: "public struct Instant {}\npublic struct Signals {}"),
+        SourceFile(path: "Shared/Router/TagFilter.swift", text: "public enum TagFilter {}"),
     ]
 
     static let samples = [
         Sample("Worker/Gateway/Relay.swift", "internal import Glibc"),
         Sample("Supervisor/Reload/Reload.swift", "import CLinux"),
         Sample("Shared/Log/Log.swift", "private import Synchronization"),
-        Sample("Worker/Upstream/UpstreamPool.swift", "package import COpenSSL"),
+        Sample("Worker/Upstream/UpstreamPool.swift", "public import COpenSSL"),
         Sample("Shared/Config/Configuration.swift", "internal import CYAML"),
         Sample("Supervisor/Reload/Reload.swift", "internal import Worker"),
         Sample("Shared/Log/Log.swift", "import Foundation", "Shared/Log/Log.swift imports Foundation"),

@@ -36,7 +36,7 @@ struct SourceFile {
     var types: [String] {
         code.matches(
             of:
-                /(?m)^(?:@\w+ )*(?:(?:package|private|fileprivate|final|indirect|nonisolated) )*(?:class|struct|enum|protocol|actor|typealias) (\w+)/
+                /(?m)^(?:@\w+ )*(?:(?:public|package|private|fileprivate|final|indirect|nonisolated) )*(?:class|struct|enum|protocol|actor|typealias) (\w+)/
         ).map { String($0.output.1) }
     }
 

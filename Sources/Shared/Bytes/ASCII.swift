@@ -1,17 +1,17 @@
 /// Byte classes, case folding, decimal and hexadecimal numbers. Pure.
-package enum ASCII {
-    @inline(__always) package static var carriageReturn: UInt8 { 0x0D }
-    @inline(__always) package static var lineFeed: UInt8 { 0x0A }
-    @inline(__always) package static var space: UInt8 { 0x20 }
-    @inline(__always) package static var tab: UInt8 { 0x09 }
-    @inline(__always) package static var colon: UInt8 { 0x3A }
-    @inline(__always) package static var comma: UInt8 { 0x2C }
-    @inline(__always) package static var quote: UInt8 { 0x22 }
-    @inline(__always) package static var backslash: UInt8 { 0x5C }
-    @inline(__always) package static var slash: UInt8 { 0x2F }
+public enum ASCII {
+    @inline(__always) public static var carriageReturn: UInt8 { 0x0D }
+    @inline(__always) public static var lineFeed: UInt8 { 0x0A }
+    @inline(__always) public static var space: UInt8 { 0x20 }
+    @inline(__always) public static var tab: UInt8 { 0x09 }
+    @inline(__always) public static var colon: UInt8 { 0x3A }
+    @inline(__always) public static var comma: UInt8 { 0x2C }
+    @inline(__always) public static var quote: UInt8 { 0x22 }
+    @inline(__always) public static var backslash: UInt8 { 0x5C }
+    @inline(__always) public static var slash: UInt8 { 0x2F }
 
     @inline(__always)
-    package static func lowercased(_ byte: UInt8) -> UInt8 {
+    public static func lowercased(_ byte: UInt8) -> UInt8 {
         byte &- 0x41 < 26 ? byte | 0x20 : byte
     }
 
@@ -26,11 +26,11 @@ package enum ASCII {
     }
 
     @inline(__always)
-    package static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
+    public static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
     /// The value of a hexadecimal digit, or nil.
     @inline(__always)
-    package static func hexValue(_ byte: UInt8) -> UInt8? {
+    public static func hexValue(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30
         case 0x41...0x46: byte - 0x37
@@ -40,7 +40,7 @@ package enum ASCII {
     }
 
     /// Whether `range` of `bytes` equals `text`, which is given in lower case, letters compared in any case.
-    package static func equalsIgnoringCase(_ bytes: [UInt8], _ range: Range<Int>, _ text: [UInt8]) -> Bool {
+    public static func equalsIgnoringCase(_ bytes: [UInt8], _ range: Range<Int>, _ text: [UInt8]) -> Bool {
         guard range.count == text.count else { return false }
         var index = range.lowerBound
         for byte in text {
@@ -51,7 +51,7 @@ package enum ASCII {
     }
 
     /// Decimal digits only, no sign, no blanks; nil when empty, malformed or beyond `Int`.
-    package static func decimal(_ bytes: [UInt8], _ range: Range<Int>) -> Int? {
+    public static func decimal(_ bytes: [UInt8], _ range: Range<Int>) -> Int? {
         guard !range.isEmpty else { return nil }
         var value = 0
         for index in range {
@@ -66,7 +66,7 @@ package enum ASCII {
     }
 
     /// `range` without blanks and tabs at either end (OWS of RFC 9110 §5.6.3).
-    package static func trimmed(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
+    public static func trimmed(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
         var lower = range.lowerBound
         var upper = range.upperBound
         while lower < upper, bytes[lower] == space || bytes[lower] == tab { lower += 1 }
@@ -77,7 +77,7 @@ package enum ASCII {
 
 extension ByteBuffer {
     /// Appends `value` in decimal digits; a negative one counts as zero.
-    package func append(decimal value: Int) {
+    public func append(decimal value: Int) {
         var rest = UInt64(max(0, value))
         if rest >= 100_000_000 {
             append(decimal: Int(rest / 100_000_000))
@@ -105,7 +105,7 @@ extension ByteBuffer {
     }
 
     /// Appends `value` in lower-case hexadecimal digits, at least `digits` of them, of which there are at most 16.
-    package func append(hex value: UInt64, digits: Int = 1) {
+    public func append(hex value: UInt64, digits: Int = 1) {
         let significant = (67 - max(1, value).leadingZeroBitCount) / 4
         let count = min(16, max(digits, significant))
         let low = Self.hexDigits(UInt32(truncatingIfNeeded: value))

@@ -1,93 +1,93 @@
 /// Numbers, strings and arrays as bytes, for what processes of the same build, or its neighbour, tell each other. Pure.
 ///
 /// Strings and arrays carry their length in front, numbers are 8 bytes, little endian.
-package struct BinaryEncoder {
-    package private(set) var bytes: [UInt8] = []
+public struct BinaryEncoder {
+    public private(set) var bytes: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
-    package mutating func put(_ number: UInt64) {
+    public mutating func put(_ number: UInt64) {
         bytes.append(word: number)
     }
 
-    package mutating func put(_ number: Int) { put(UInt64(bitPattern: Int64(number))) }
-    package mutating func put(_ number: Double) { put(number.bitPattern) }
-    package mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+    public mutating func put(_ number: Int) { put(UInt64(bitPattern: Int64(number))) }
+    public mutating func put(_ number: Double) { put(number.bitPattern) }
+    public mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
 
     /// As a string is put.
-    package mutating func put(raw: [UInt8]) {
+    public mutating func put(raw: [UInt8]) {
         put(raw.count)
         bytes.append(contentsOf: raw)
     }
 
     /// Without a length in front: who reads it knows it.
-    package mutating func put(bare raw: [UInt8]) {
+    public mutating func put(bare raw: [UInt8]) {
         bytes.append(contentsOf: raw)
     }
 
-    package mutating func put(_ text: String) {
+    public mutating func put(_ text: String) {
         put(text.utf8.count)
         bytes.append(contentsOf: text.utf8)
     }
 
-    package mutating func put<Value>(_ value: Value?, _ body: (inout BinaryEncoder, Value) -> Void) {
+    public mutating func put<Value>(_ value: Value?, _ body: (inout BinaryEncoder, Value) -> Void) {
         put(value != nil)
         if let value { body(&self, value) }
     }
 
-    package mutating func put(_ text: String?) { put(text) { $0.put($1) } }
-    package mutating func put(_ number: Double?) { put(number) { $0.put($1) } }
-    package mutating func put(_ number: Int?) { put(number) { $0.put($1) } }
-    package mutating func put(_ flag: Bool?) { put(flag) { $0.put($1) } }
+    public mutating func put(_ text: String?) { put(text) { $0.put($1) } }
+    public mutating func put(_ number: Double?) { put(number) { $0.put($1) } }
+    public mutating func put(_ number: Int?) { put(number) { $0.put($1) } }
+    public mutating func put(_ flag: Bool?) { put(flag) { $0.put($1) } }
 
-    package mutating func put<Item>(_ items: [Item], _ body: (inout BinaryEncoder, Item) -> Void) {
+    public mutating func put<Item>(_ items: [Item], _ body: (inout BinaryEncoder, Item) -> Void) {
         put(items.count)
         for item in items { body(&self, item) }
     }
 }
 
 /// Reads what a `BinaryEncoder` wrote, in the same order. Cut or garbled bytes throw.
-package struct BinaryDecoder {
-    package struct Failure: Error, Equatable { package init() {} }
+public struct BinaryDecoder {
+    public struct Failure: Error, Equatable { public init() {} }
 
     private let bytes: [UInt8]
     private var position: Int
     private let end: Int
 
-    package init(_ bytes: [UInt8]) {
+    public init(_ bytes: [UInt8]) {
         self.init(bytes, 0..<bytes.count)
     }
 
     /// Reads `bytes[range]`, and nothing beyond it.
-    package init(_ bytes: [UInt8], _ range: Range<Int>) {
+    public init(_ bytes: [UInt8], _ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside of the bytes")
         self.bytes = bytes
         position = range.lowerBound
         end = range.upperBound
     }
 
-    package var isAtEnd: Bool { position == end }
+    public var isAtEnd: Bool { position == end }
 
-    package mutating func number() throws(Failure) -> UInt64 {
+    public mutating func number() throws(Failure) -> UInt64 {
         guard end - position >= 8 else { throw Failure() }
         position += 8
         return ByteSearch.word(bytes.span, at: position - 8, count: 8)
     }
 
-    package mutating func int() throws(Failure) -> Int { Int(Int64(bitPattern: try number())) }
-    package mutating func double() throws(Failure) -> Double { Double(bitPattern: try number()) }
+    public mutating func int() throws(Failure) -> Int { Int(Int64(bitPattern: try number())) }
+    public mutating func double() throws(Failure) -> Double { Double(bitPattern: try number()) }
 
-    package mutating func bool() throws(Failure) -> Bool {
+    public mutating func bool() throws(Failure) -> Bool {
         guard position < end, bytes[position] <= 1 else { throw Failure() }
         position += 1
         return bytes[position - 1] == 1
     }
 
-    package mutating func string() throws(Failure) -> String {
+    public mutating func string() throws(Failure) -> String {
         String(decoding: try piece(), as: UTF8.self)
     }
 
-    package mutating func raw() throws(Failure) -> [UInt8] { Array(try piece()) }
+    public mutating func raw() throws(Failure) -> [UInt8] { Array(try piece()) }
 
     private mutating func piece() throws(Failure) -> ArraySlice<UInt8> {
         let count = try int()
@@ -96,25 +96,25 @@ package struct BinaryDecoder {
         return bytes[position - count..<position]
     }
 
-    package mutating func optional<Value>(_ body: (inout BinaryDecoder) throws(Failure) -> Value) throws(Failure)
+    public mutating func optional<Value>(_ body: (inout BinaryDecoder) throws(Failure) -> Value) throws(Failure)
         -> Value?
     {
         try bool() ? try body(&self) : nil
     }
 
-    package mutating func optionalString() throws(Failure) -> String? {
+    public mutating func optionalString() throws(Failure) -> String? {
         try optional { (input) throws(Failure) in try input.string() }
     }
 
-    package mutating func optionalDouble() throws(Failure) -> Double? {
+    public mutating func optionalDouble() throws(Failure) -> Double? {
         try optional { (input) throws(Failure) in try input.double() }
     }
 
-    package mutating func optionalInt() throws(Failure) -> Int? {
+    public mutating func optionalInt() throws(Failure) -> Int? {
         try optional { (input) throws(Failure) in try input.int() }
     }
 
-    package mutating func array<Item>(_ body: (inout BinaryDecoder) throws(Failure) -> Item) throws(Failure) -> [Item] {
+    public mutating func array<Item>(_ body: (inout BinaryDecoder) throws(Failure) -> Item) throws(Failure) -> [Item] {
         let count = try int()
         // Every item takes a byte at least, so a garbled count cannot reserve more than there is.
         guard count >= 0, count <= end - position else { throw Failure() }

@@ -3,14 +3,14 @@
 /// Pure. The most recently used piece is lent first: it is in the processor's cache still, and a thousand idle
 /// connections share the few pieces that those at work need. A page of a piece costs nothing before it was written to.
 /// One pool for each use, for pieces have one size.
-package final class BufferPool {
+public final class BufferPool {
     /// Bytes of a piece.
-    package let size: Int
+    public let size: Int
     private let most: Int
     private var free: [[UInt8]] = []
 
     /// Keeps `most` pieces that nobody uses.
-    package init(size: Int, keeping most: Int = 256) {
+    public init(size: Int, keeping most: Int = 256) {
         self.size = size
         self.most = most
         free.reserveCapacity(most)

@@ -3,37 +3,37 @@
 /// Pure: knows nothing of descriptors. `storage` is longer than what it holds; only `readable` counts.
 /// Parsers take `storage` and a range, and answer in positions of `storage`, which stay right until the next
 /// `compact()` or `makeRoom`. A class, because buffers are lent across waits, where `inout` may not go.
-package final class ByteBuffer {
-    package private(set) var storage: [UInt8]
-    package private(set) var start = 0
-    package private(set) var end = 0
+public final class ByteBuffer {
+    public private(set) var storage: [UInt8]
+    public private(set) var start = 0
+    public private(set) var end = 0
 
     private let pool: BufferPool?
     /// Whose piece `storage` is since `settle`.
     private var settled: BufferPool?
 
-    package init(capacity: Int) {
+    public init(capacity: Int) {
         storage = [UInt8](repeating: 0, count: capacity)
         pool = nil
     }
 
     /// A buffer that takes its memory from `pool` when it gets something to hold, and gives it back with `rest()`.
-    package init(from pool: BufferPool) {
+    public init(from pool: BufferPool) {
         storage = []
         self.pool = pool
     }
 
-    package var readable: Range<Int> { start..<end }
-    package var count: Int { end - start }
-    package var isEmpty: Bool { start == end }
-    package var capacity: Int { storage.count }
+    public var readable: Range<Int> { start..<end }
+    public var count: Int { end - start }
+    public var isEmpty: Bool { start == end }
+    public var capacity: Int { storage.count }
     /// Bytes that can be received without growing or moving.
-    package var room: Int { storage.count - end }
+    public var room: Int { storage.count - end }
 
     /// Makes at least `count` bytes of room behind `end`, by moving what is held to the front where that is
     /// enough, else by growing to twice the size, so that receiving n bytes copies O(n) in all. Who knows how much
     /// will come asks for all of it at once, and nothing is copied but what is there.
-    package func makeRoom(_ count: Int) {
+    public func makeRoom(_ count: Int) {
         guard room < count else { return }
         if storage.isEmpty, let pool {
             storage = pool.take()
@@ -58,7 +58,7 @@ package final class ByteBuffer {
     }
 
     /// Moves what is held to the front.
-    package func compact() {
+    public func compact() {
         guard start > 0 else { return }
         if !isEmpty { storage.move(start..<end, to: 0) }
         end -= start
@@ -66,7 +66,7 @@ package final class ByteBuffer {
     }
 
     /// Leaves `count` bytes of an empty buffer free, in front of what will be appended: for `prepend`.
-    package func leaveFront(_ count: Int) {
+    public func leaveFront(_ count: Int) {
         precondition(isEmpty, "room in front of what is held already")
         makeRoom(count)
         start = count
@@ -75,7 +75,7 @@ package final class ByteBuffer {
 
     /// Puts the lowest `count` bytes of `word`, at most 8, in front of what is held, the lowest first. Without eight bytes
     /// of room there, what is held is copied.
-    package func prepend(word: UInt64, count: Int) {
+    public func prepend(word: UInt64, count: Int) {
         precondition(count > 0 && count <= 8, "a word has eight bytes")
         if start < 8 {
             let held = Array(storage[readable])
@@ -89,19 +89,19 @@ package final class ByteBuffer {
     }
 
     /// Marks the first `count` readable bytes as used; an empty buffer starts over at the front.
-    package func consume(_ count: Int) {
+    public func consume(_ count: Int) {
         precondition(count <= end - start, "more bytes consumed than were readable")
         start += count
         if start == end { removeAll() }
     }
 
-    package func removeAll() {
+    public func removeAll() {
         start = 0
         end = 0
     }
 
     /// Drops the memory of an unusually large exchange. Call only while empty.
-    package func shrink(to capacity: Int) {
+    public func shrink(to capacity: Int) {
         guard storage.count > capacity, isEmpty else { return }
         settled = nil
         storage = pool == nil ? [UInt8](repeating: 0, count: capacity) : []
@@ -109,7 +109,7 @@ package final class ByteBuffer {
 
     /// Gives the memory back to the pool until it is needed again; what has grown is kept for the next time. While
     /// something is held nothing happens.
-    package func rest() {
+    public func rest() {
         guard let pool, isEmpty else { return }
         let owner = settled ?? pool
         guard storage.count == owner.size else { return }
@@ -121,7 +121,7 @@ package final class ByteBuffer {
     }
 
     /// Forgets what is held, and gives all of the memory back.
-    package func release() {
+    public func release() {
         removeAll()
         guard let pool else { return storage = [] }
         shrink(to: pool.size)
@@ -130,7 +130,7 @@ package final class ByteBuffer {
 
     /// Moves what is held to a piece of `smaller`, if it fits one, and gives its own back: for what stays as it is for a
     /// while. Positions stay right; with something consumed in front nothing happens.
-    package func settle(in smaller: BufferPool) {
+    public func settle(in smaller: BufferPool) {
         guard let pool, start == 0, !isEmpty, count <= smaller.size, storage.count == pool.size else { return }
         exchange(for: smaller, pool)
         settled = smaller
@@ -145,7 +145,7 @@ package final class ByteBuffer {
     }
 
     @inline(__always)
-    package func append(_ byte: UInt8) {
+    public func append(_ byte: UInt8) {
         if end == storage.count { makeRoom(1) }
         storage[end] = byte
         end += 1
@@ -153,7 +153,7 @@ package final class ByteBuffer {
 
     /// Appends the lowest `count` bytes of `word`, at most 8, the lowest first: short texts that are computed.
     @inline(__always)
-    package func append(word: UInt64, count: Int) {
+    public func append(word: UInt64, count: Int) {
         precondition(count >= 0 && count <= 8, "a word has eight bytes")
         if storage.count - end < 8 { makeRoom(8) }
         storage.store(word, at: end)
@@ -161,12 +161,12 @@ package final class ByteBuffer {
     }
 
     @inline(__always)
-    package func append(_ bytes: [UInt8]) {
+    public func append(_ bytes: [UInt8]) {
         append(bytes, 0..<bytes.count)
     }
 
     @inline(__always)
-    package func append(_ bytes: [UInt8], _ range: Range<Int>) {
+    public func append(_ bytes: [UInt8], _ range: Range<Int>) {
         let count = range.count
         if storage.count - end < count { makeRoom(count) }
         storage.copy(bytes, range, to: end)
@@ -174,25 +174,25 @@ package final class ByteBuffer {
     }
 
     @inline(__always)
-    package func append(_ text: StaticString) {
+    public func append(_ text: StaticString) {
         let count = text.utf8CodeUnitCount
         if storage.count - end < count { makeRoom(count) }
         storage.copy(text, to: end)
         end += count
     }
 
-    package func append(_ text: String) {
+    public func append(_ text: String) {
         append(text.utf8Span.span)
     }
 
-    package func append(_ bytes: Span<UInt8>) {
+    public func append(_ bytes: Span<UInt8>) {
         if storage.count - end < bytes.count { makeRoom(bytes.count) }
         storage.copy(bytes, to: end)
         end += bytes.count
     }
 
     /// Appends a second time what `range` of this buffer holds.
-    package func append(again range: Range<Int>) {
+    public func append(again range: Range<Int>) {
         let offset = range.lowerBound - start
         makeRoom(range.count)
         storage.repeat(start + offset..<start + offset + range.count, at: end)
@@ -200,7 +200,7 @@ package final class ByteBuffer {
     }
 
     /// Appends a field line: `prefix` and `bytes[name]`, capital letters of ASCII made small, then `bytes[value]`.
-    package func append(
+    public func append(
         _ prefix: StaticString, lowercasing bytes: [UInt8], _ name: Range<Int>, value: Range<Int>
     ) {
         let length = prefix.utf8CodeUnitCount + name.count + value.count + 4
@@ -211,23 +211,23 @@ package final class ByteBuffer {
     }
 
     /// Copies `range` to `position` in front of it; for taking framing out of a body in place.
-    package func move(_ range: Range<Int>, to position: Int) {
+    public func move(_ range: Range<Int>, to position: Int) {
         storage.move(range, to: position)
     }
 
     /// Drops everything from `position` on.
-    package func truncate(to position: Int) {
+    public func truncate(to position: Int) {
         precondition(position >= start && position <= end, "truncated outside of the buffer")
         end = position
     }
 
-    package func overwrite(_ byte: UInt8, at position: Int) {
+    public func overwrite(_ byte: UInt8, at position: Int) {
         precondition(position >= start && position < end, "overwritten outside of the buffer")
         storage[position] = byte
     }
 
     /// Lends the room behind `end` to `fill`, which answers how many bytes it wrote there.
-    package func fill<Failure: Error>(
+    public func fill<Failure: Error>(
         atLeast count: Int, _ fill: (inout [UInt8], Range<Int>) throws(Failure) -> Int
     ) throws(Failure) -> Int {
         makeRoom(count)

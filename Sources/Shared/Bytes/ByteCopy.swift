@@ -4,7 +4,7 @@
 /// pass here, and neither can copy within one array. Every function checks its ranges before it touches memory.
 extension [UInt8] {
     /// Copies `range` to `position`, which is not after its start; the two may overlap.
-    package mutating func move(_ range: Range<Int>, to position: Int) {
+    public mutating func move(_ range: Range<Int>, to position: Int) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside of the array")
         precondition(position >= 0 && position <= range.lowerBound, "moves go to the front")
         unsafe withUnsafeMutableBytes { bytes in
@@ -25,7 +25,7 @@ extension [UInt8] {
 
     /// Copies `range` of `source` over the bytes from `position` on, which must exist already.
     @inline(__always)
-    package mutating func copy(_ source: [UInt8], _ range: Range<Int>, to position: Int) {
+    public mutating func copy(_ source: [UInt8], _ range: Range<Int>, to position: Int) {
         precondition(range.lowerBound >= 0 && range.upperBound <= source.count, "range outside of the source")
         precondition(position >= 0 && range.count <= count - position, "no room for the copy")
         unsafe withUnsafeMutableBytes { target in
@@ -38,7 +38,7 @@ extension [UInt8] {
 
     /// Copies `source` over the bytes from `position` on, which must exist already.
     @inline(__always)
-    package mutating func copy(_ source: Span<UInt8>, to position: Int) {
+    public mutating func copy(_ source: Span<UInt8>, to position: Int) {
         precondition(position >= 0 && source.count <= count - position, "no room for the copy")
         unsafe withUnsafeMutableBytes { target in
             unsafe source.withUnsafeBytes { source in
@@ -50,7 +50,7 @@ extension [UInt8] {
 
     /// Copies `text` over the bytes from `position` on, which must exist already.
     @inline(__always)
-    package mutating func copy(_ text: StaticString, to position: Int) {
+    public mutating func copy(_ text: StaticString, to position: Int) {
         precondition(position >= 0 && text.utf8CodeUnitCount <= count - position, "no room for the copy")
         unsafe withUnsafeMutableBytes { target in
             guard let to = target.baseAddress else { return }
@@ -95,7 +95,7 @@ extension [UInt8] {
 
     /// Writes the eight bytes of `word`, the lowest first, over those from `position` on, which must exist already.
     @inline(__always)
-    package mutating func store(_ word: UInt64, at position: Int) {
+    public mutating func store(_ word: UInt64, at position: Int) {
         precondition(position >= 0 && count - position >= 8, "no room for the word")
         unsafe withUnsafeMutableBytes { bytes in
             unsafe bytes.storeBytes(of: word.littleEndian, toByteOffset: position, as: UInt64.self)
@@ -128,7 +128,7 @@ extension [UInt8] {
 
 extension StaticString {
     /// The text as bytes; allocates, so it is for constants that are made once.
-    package var bytes: [UInt8] {
+    public var bytes: [UInt8] {
         withUTF8Buffer { unsafe [UInt8]($0) }
     }
 

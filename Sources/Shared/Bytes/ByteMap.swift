@@ -3,7 +3,7 @@
 /// Pure. A `Dictionary` keyed by `String` or `[UInt8]` needs a key object for every question; this one hashes the
 /// bytes where they lie, so looking up a model name or a tag of a request allocates nothing. Hashed eight bytes at a
 /// time with a per-map seed; open addressing, at most half full.
-package struct ByteMap<Value: Sendable>: Sendable {
+public struct ByteMap<Value: Sendable>: Sendable {
     /// 32 bits of the key's hash, then its number plus one; 0 where nothing is.
     private var slots: [UInt64]
     /// All keys one behind the other; `ends[i]` is where the `i`th ends.
@@ -12,20 +12,20 @@ package struct ByteMap<Value: Sendable>: Sendable {
     private var values: [Value] = []
     private let seed: UInt64
 
-    package init(seed: UInt64 = 0x51_7C_C1_B7) {
+    public init(seed: UInt64 = 0x51_7C_C1_B7) {
         self.seed = seed
         slots = [UInt64](repeating: 0, count: 8)
     }
 
     /// Of equal keys the last one counts.
-    package init(_ pairs: [(key: [UInt8], value: Value)]) {
+    public init(_ pairs: [(key: [UInt8], value: Value)]) {
         self.init()
         for (key, value) in pairs { change(key, from: value) { $0 = value } }
     }
 
     /// Changes the value of a key; that of a new one is `initial` until then. Answers the key's number, which it keeps.
     @discardableResult
-    package mutating func change(_ key: [UInt8], from initial: Value, _ body: (inout Value) -> Void) -> Int {
+    public mutating func change(_ key: [UInt8], from initial: Value, _ body: (inout Value) -> Void) -> Int {
         let hash = hash(key.span, 0..<key.count)
         let slot = slot(of: key.span, 0..<key.count, hash)
         if let known = number(in: slot) {
@@ -60,17 +60,17 @@ package struct ByteMap<Value: Sendable>: Sendable {
     }
 
     /// The key of that number.
-    package func key(_ number: Int) -> ArraySlice<UInt8> { keys[range(of: number)] }
+    public func key(_ number: Int) -> ArraySlice<UInt8> { keys[range(of: number)] }
 
     private func range(of number: Int) -> Range<Int> { (number == 0 ? 0 : ends[number - 1])..<ends[number] }
 
-    package subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Value? {
+    public subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Value? {
         number(in: slot(of: bytes.span, range, hash(bytes.span, range))).map { values[$0] }
     }
 
-    package subscript(_ key: [UInt8]) -> Value? { self[key, 0..<key.count] }
+    public subscript(_ key: [UInt8]) -> Value? { self[key, 0..<key.count] }
 
-    package var count: Int { values.count }
+    public var count: Int { values.count }
 
     /// Where `bytes[range]` is, or the empty slot where it would go.
     private func slot(of bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {

@@ -3,7 +3,7 @@
 /// Looks at 32 bytes at a time, as four words of eight, without a bounds check each; every load lies within a range
 /// that was checked against the span once, before the loop. Words, because comparing vectors of bytes is not
 /// compiled to vector instructions for the x86-64 baseline: 0.02 GB/s that way, 6 GB/s this way, on plain text.
-package enum ByteSearch {
+public enum ByteSearch {
     /// The first position from `start` on that holds a quote, a backslash, a control character or a byte beyond
     /// ASCII; `end` if there is none. What lies before it is the plain inside of a JSON string.
     @inline(__always)
@@ -87,7 +87,7 @@ package enum ByteSearch {
     }
 
     /// The first position in `range` that holds `byte`.
-    package static func first(_ byte: UInt8, _ bytes: [UInt8], in range: Range<Int>) -> Int? {
+    public static func first(_ byte: UInt8, _ bytes: [UInt8], in range: Range<Int>) -> Int? {
         let position = first(byte, bytes.span, from: range.lowerBound, to: range.upperBound)
         return position < range.upperBound ? position : nil
     }

@@ -6,11 +6,11 @@
 /// Both sides are the same executable, so the format needs no history: a version that differs is an error. Cut or
 /// garbled input throws.
 extension Configuration {
-    package typealias CodingError = BinaryDecoder.Failure
+    public typealias CodingError = BinaryDecoder.Failure
 
     fileprivate static let version: UInt64 = 5
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         var choices = BinaryEncoder()
         var rests = BinaryEncoder()
         var lengths: [(choice: Int, rest: Int)] = []
@@ -55,7 +55,7 @@ extension Configuration {
         }
     }
 
-    package init(encoded bytes: [UInt8]) throws(CodingError) {
+    public init(encoded bytes: [UInt8]) throws(CodingError) {
         let front = try ConfigurationFront(bytes)
         guard front.end == bytes.count else { throw CodingError() }
         self = front.settings
@@ -86,18 +86,18 @@ extension Configuration {
 }
 
 /// How an encoded configuration begins: all but its deployments, and where they are. Pure.
-package struct ConfigurationFront: Sendable {
+public struct ConfigurationFront: Sendable {
     /// Without deployments.
-    package let settings: Configuration
+    public let settings: Configuration
     /// Where the choice and the rest of each deployment begin, and where the last ones end.
     private let choices: [Int]
     private let rests: [Int]
 
     /// How many bytes say how long the front is.
-    package static let headLength = 16
+    public static let headLength = 16
 
     /// The length of the front, by the first `headLength` bytes.
-    package static func length(_ head: [UInt8]) throws(Configuration.CodingError) -> Int {
+    public static func length(_ head: [UInt8]) throws(Configuration.CodingError) -> Int {
         var input = BinaryDecoder(head)
         guard try input.number() == Configuration.version else { throw Configuration.CodingError() }
         let length = try input.int()
@@ -106,7 +106,7 @@ package struct ConfigurationFront: Sendable {
     }
 
     /// Reads the front, with which `bytes` have to begin.
-    package init(_ bytes: [UInt8]) throws(Configuration.CodingError) {
+    public init(_ bytes: [UInt8]) throws(Configuration.CodingError) {
         let length = try Self.length(bytes)
         guard length <= bytes.count else { throw Configuration.CodingError() }
         var input = BinaryDecoder(bytes, Self.headLength..<length)
@@ -135,28 +135,28 @@ package struct ConfigurationFront: Sendable {
     }
 
     /// How many deployments there are.
-    package var count: Int { choices.count - 1 }
+    public var count: Int { choices.count - 1 }
     /// Where the whole configuration ends.
-    package var end: Int { rests[count] }
+    public var end: Int { rests[count] }
 
     /// Where that lies which decides about the choice of a deployment, and where the rest of it.
-    package func choice(_ index: Int) -> Range<Int> { choices[index]..<choices[index + 1] }
-    package func rest(_ index: Int) -> Range<Int> { rests[index]..<rests[index + 1] }
+    public func choice(_ index: Int) -> Range<Int> { choices[index]..<choices[index + 1] }
+    public func rest(_ index: Int) -> Range<Int> { rests[index]..<rests[index + 1] }
 }
 
 extension Deployment {
     /// Where in some bytes something lies.
-    package typealias Piece = (bytes: [UInt8], range: Range<Int>)
+    public typealias Piece = (bytes: [UInt8], range: Range<Int>)
 
     /// Reads only what decides about its choice: what the router, the counters and the pools of connections look at.
-    package init(choice: Piece) throws(Configuration.CodingError) {
+    public init(choice: Piece) throws(Configuration.CodingError) {
         self.init()
         var input = BinaryDecoder(choice.bytes, choice.range)
         try decodeChoice(from: &input)
         guard input.isAtEnd else { throw Configuration.CodingError() }
     }
 
-    package init(choice: Piece, rest: Piece) throws(Configuration.CodingError) {
+    public init(choice: Piece, rest: Piece) throws(Configuration.CodingError) {
         try self.init(choice: choice)
         var input = BinaryDecoder(rest.bytes, rest.range)
         try decodeRest(from: &input)

@@ -1,23 +1,23 @@
 /// What a configuration file turned out to be.
-package struct DecodedConfiguration: Sendable {
-    package var configuration: Configuration
+public struct DecodedConfiguration: Sendable {
+    public var configuration: Configuration
     /// Every problem of every file, in the order of the text.
-    package var problems: [Problem]
+    public var problems: [Problem]
     /// Every file that was read, for the comparison with the next reload.
-    package var files: [FileContent]
+    public var files: [FileContent]
 
-    package struct FileContent: Sendable, Equatable {
-        package var path: String
-        package var bytes: [UInt8]
+    public struct FileContent: Sendable, Equatable {
+        public var path: String
+        public var bytes: [UInt8]
     }
 
     /// Whether a reload may take it, and `check` be content.
-    package func isAcceptable(strict: Bool) -> Bool {
+    public func isAcceptable(strict: Bool) -> Bool {
         strict ? problems.isEmpty : !problems.contains { $0.severity == .error }
     }
 
     /// Whether a start may take it: single deployments may be left out, and that is said.
-    package func isUsableAtStart(strict: Bool) -> Bool {
+    public func isUsableAtStart(strict: Bool) -> Bool {
         strict ? problems.isEmpty : !problems.contains { $0.severity == .error && !$0.isConfined }
     }
 }
@@ -27,8 +27,8 @@ package struct DecodedConfiguration: Sendable {
 ///
 /// Pure: files and environment are asked of the caller. Sections have files of their own
 /// (`ConfigurationDecoder+…`); reading typed values is in `ConfigurationReader`.
-package struct ConfigurationDecoder {
-    package typealias FileReader = (String) -> Result<[UInt8], SystemError>
+public struct ConfigurationDecoder {
+    public typealias FileReader = (String) -> Result<[UInt8], SystemError>
 
     private let readFile: FileReader
     var reader: ConfigurationReader
@@ -46,7 +46,7 @@ package struct ConfigurationDecoder {
         reader = ConfigurationReader(environment: environment)
     }
 
-    package static func decode(
+    public static func decode(
         path: String, environment: [String: String], readFile: @escaping FileReader
     ) -> DecodedConfiguration {
         var decoder = ConfigurationDecoder(environment: environment, readFile: readFile)

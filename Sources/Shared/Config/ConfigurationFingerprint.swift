@@ -1,7 +1,7 @@
 extension Configuration {
     /// Tells configurations apart, in logs and answers: 64 bits (FNV-1a) of all but the secrets, so that nobody can
     /// try out keys against it. Pure.
-    package var fingerprint: String {
+    public var fingerprint: String {
         var open = placeless
         open.general.masterKey = nil
         for index in open.deployments.indices {
@@ -15,7 +15,7 @@ extension Configuration {
     }
 
     /// As it is written, whatever places its deployments have on the scoreboard.
-    package var placeless: Configuration {
+    public var placeless: Configuration {
         var placeless = self
         for index in placeless.deployments.indices { placeless.deployments[index].boardSlot = -1 }
         return placeless

@@ -1,16 +1,16 @@
 /// The keys that a configuration may have, section by section: honoured here, or known from the reference and not
 /// honoured. docs/configuration.md lists the first kind; a test compares the two. Pure.
-package enum KnownKeys {
-    package struct Section: Sendable {
-        package let name: String
-        package let honoured: [String]
+public enum KnownKeys {
+    public struct Section: Sendable {
+        public let name: String
+        public let honoured: [String]
         /// Known to the reference, without effect here: named in a warning.
-        package let ignored: [String]
+        public let ignored: [String]
         /// Whether any other key may stand there too, with a meaning of its own.
-        package let isOpen: Bool
+        public let isOpen: Bool
     }
 
-    package static let top = Section(
+    public static let top = Section(
         name: "the configuration",
         honoured: [
             "model_list", "router_settings", "litellm_settings", "general_settings", "environment_variables", "include",
@@ -21,10 +21,10 @@ package enum KnownKeys {
             "assistant_settings", "callback_settings", "vector_store_registry", "search_tools",
         ], isOpen: false)
 
-    package static let model = Section(
+    public static let model = Section(
         name: "a deployment", honoured: ["model_name", "litellm_params", "model_info"], ignored: [], isOpen: false)
 
-    package static let parameters = Section(
+    public static let parameters = Section(
         name: "litellm_params",
         honoured: [
             "model", "api_key", "api_base", "base_url", "tags", "tag_regex", "weight", "rpm", "tpm", "order", "timeout",
@@ -41,12 +41,12 @@ package enum KnownKeys {
             "default_api_key_rpm_limit", "merge_reasoning_content_in_choices", "auto_router_config",
         ], isOpen: true)
 
-    package static let info = Section(
+    public static let info = Section(
         name: "model_info",
         honoured: ["id", "enable_tag_filtering", "allow_fail_open", "input_cost_per_token", "output_cost_per_token"],
         ignored: [], isOpen: true)
 
-    package static let router = Section(
+    public static let router = Section(
         name: "router_settings",
         honoured: [
             "enable_tag_filtering", "tag_filtering_match_any", "tag_routing_prefix", "tag_semantics", "num_retries",
@@ -63,7 +63,7 @@ package enum KnownKeys {
             "default_litellm_params", "assistants_config", "search_tools", "guardrail_list", "enable_weighted_failover",
         ], isOpen: false)
 
-    package static let general = Section(
+    public static let general = Section(
         name: "general_settings",
         honoured: ["master_key", "dangerously_permit_weak_or_unset_master_key"],
         ignored: [
@@ -84,7 +84,7 @@ package enum KnownKeys {
             "maximum_spend_logs_retention_period", "control_plane_url",
         ], isOpen: false)
 
-    package static let litellm = Section(
+    public static let litellm = Section(
         name: "litellm_settings",
         honoured: [
             "ssl_verify", "request_timeout", "num_retries", "allowed_fails", "fallbacks", "default_fallbacks",
@@ -104,7 +104,7 @@ package enum KnownKeys {
             "guardrails", "public_model_groups", "enable_json_schema_validation", "ssl_security_level",
         ], isOpen: false)
 
-    package static let tagway = Section(
+    public static let tagway = Section(
         name: "tagway",
         honoured: [
             "workers", "header_bytes", "body_bytes", "client_idle_timeout", "client_header_timeout",
@@ -115,10 +115,10 @@ package enum KnownKeys {
             "recycle_requests", "recycle_memory_bytes",
         ], ignored: [], isOpen: false)
 
-    package static let all = [top, model, parameters, info, router, general, litellm, tagway]
+    public static let all = [top, model, parameters, info, router, general, litellm, tagway]
 
     /// Providers of the reference that speak the OpenAI API at an `api_base`.
-    package static let compatibleProviders: Set<String> = [
+    public static let compatibleProviders: Set<String> = [
         "openai", "openai_like", "custom_openai", "hosted_vllm", "vllm", "litellm_proxy", "together_ai", "groq",
         "deepseek", "mistral", "openrouter", "xai", "fireworks_ai", "perplexity", "deepinfra", "anyscale", "cerebras",
         "nvidia_nim", "lm_studio", "llamafile", "ollama_chat", "text-completion-openai", "nebius", "sambanova",

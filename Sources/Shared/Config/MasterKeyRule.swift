@@ -2,8 +2,8 @@
 ///
 /// The reference refuses to start with the key of its own documentation; so does Tagway, but for loopback, where
 /// the documented example has to work as it stands.
-package enum MasterKeyRule {
-    package enum Verdict: Equatable, Sendable {
+public enum MasterKeyRule {
+    public enum Verdict: Equatable, Sendable {
         case fine
         case warning(Problem)
         case refused(Problem)
@@ -14,9 +14,9 @@ package enum MasterKeyRule {
         "sk-1234", "sk-12345", "sk-123456", "sk-test", "sk-master", "your-master-key",
     ]
 
-    package static let permission = "dangerously_permit_weak_or_unset_master_key"
+    public static let permission = "dangerously_permit_weak_or_unset_master_key"
 
-    package static func judge(
+    public static func judge(
         _ general: GeneralSettings, isLoopback: Bool, environment: [String: String]
     ) -> Verdict {
         let what: String
@@ -43,9 +43,9 @@ package enum MasterKeyRule {
 }
 
 /// Reads `NAME=value` lines, as service managers and shells write them. Pure.
-package enum EnvironmentFile {
+public enum EnvironmentFile {
     /// Lines that are no assignment are answered with their numbers.
-    package static func parse(_ text: String) -> (values: [String: String], badLines: [Int]) {
+    public static func parse(_ text: String) -> (values: [String: String], badLines: [Int]) {
         var values: [String: String] = [:]
         var badLines: [Int] = []
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {

@@ -1,18 +1,18 @@
 /// Something in a configuration that somebody should know of: what, where, and what to do about it.
-package struct Problem: Sendable, Equatable, CustomStringConvertible {
-    package enum Severity: String, Sendable { case error, warning }
+public struct Problem: Sendable, Equatable, CustomStringConvertible {
+    public enum Severity: String, Sendable { case error, warning }
 
-    package var severity: Severity
-    package var position: Position
+    public var severity: Severity
+    public var position: Position
     /// `model_list[2].litellm_params.tags`; empty for the file as a whole.
-    package var path: String
-    package var message: String
-    package var hint: String?
+    public var path: String
+    public var message: String
+    public var hint: String?
     /// An error that concerns one deployment only: a start may leave that one out and say so, a reload and
     /// `check` may not.
-    package var isConfined = false
+    public var isConfined = false
 
-    package init(
+    public init(
         severity: Severity, position: Position, path: String, message: String, hint: String? = nil,
         isConfined: Bool = false
     ) {
@@ -25,7 +25,7 @@ package struct Problem: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// `config.yaml:14:9: error: model_list[2].litellm_params.tags: expected a list of strings (write tags: ["x"])`
-    package var description: String {
+    public var description: String {
         let place = "\(position.file):\(position.line):\(position.column)"
         let about = path.isEmpty ? "" : "\(path): "
         return "\(place): \(severity.rawValue): \(about)\(message)\(hint.map { " (\($0))" } ?? "")"
@@ -34,7 +34,7 @@ package struct Problem: Sendable, Equatable, CustomStringConvertible {
 
 extension [Problem] {
     /// File by file, as they were first met, and within a file in the order of its text: as an editor shows them.
-    package func inOrderOfText() -> [Problem] {
+    public func inOrderOfText() -> [Problem] {
         var files: [String: Int] = [:]
         for problem in self where files[problem.position.file] == nil { files[problem.position.file] = files.count }
         func key(_ item: (offset: Int, element: Problem)) -> (Int, Int, Int, Int) {
@@ -46,9 +46,9 @@ extension [Problem] {
 }
 
 /// The known word that is nearest to a mistyped one. Pure.
-package enum NearestWord {
+public enum NearestWord {
     /// Nil when nothing is near: more than a third of the letters differ.
-    package static func of(_ word: String, among known: some Sequence<String>) -> String? {
+    public static func of(_ word: String, among known: some Sequence<String>) -> String? {
         let limit = max(1, min(3, word.utf8.count / 3))
         var best: (word: String, distance: Int)?
         for candidate in known {

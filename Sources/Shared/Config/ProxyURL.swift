@@ -1,12 +1,12 @@
 /// The URL of an HTTP proxy as HTTPS_PROXY and HTTP_PROXY give it: `http://user:password@host:port`, all but the host
 /// optional. Pure.
-package struct ProxyURL: Equatable, Sendable {
-    package let origin: Origin
+public struct ProxyURL: Equatable, Sendable {
+    public let origin: Origin
     /// `user:password`, percent-encodings resolved.
-    package let user: [UInt8]?
+    public let user: [UInt8]?
 
     /// Nil for what is no proxy that can be used here: one that is itself encrypted, SOCKS, or no URL at all.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         var rest = Substring(text)
         if let scheme = rest.firstRange(of: "://") {
             guard rest[..<scheme.lowerBound].lowercased() == "http" else { return nil }

@@ -2,7 +2,7 @@
 /// deployment is left alone, and which model groups stand in for one another. Pure values.
 
 /// How one of several deployments that may serve a request is chosen.
-package enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
+public enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
     /// At random, in proportion to `weight`, `rpm` or `tpm`.
     case simpleShuffle = "simple-shuffle"
     /// The one with the fewest requests in flight, over all workers.
@@ -15,12 +15,12 @@ package enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
     case costBased = "cost-based-routing"
 
     /// Names of the configuration; `usage-based-routing` is the older one of the same strategy.
-    package static func named(_ text: String) -> RoutingStrategy? {
+    public static func named(_ text: String) -> RoutingStrategy? {
         text == "usage-based-routing" ? .usageBased : RoutingStrategy(rawValue: text)
     }
 
     /// Whether `rpm` and `tpm` of a deployment are limits rather than mere weights.
-    package var enforcesLimits: Bool {
+    public var enforcesLimits: Bool {
         switch self {
         case .simpleShuffle, .leastBusy: false
         case .latencyBased, .usageBased, .costBased: true
@@ -29,10 +29,10 @@ package enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
 }
 
 /// The kinds of failure that a policy can count by, named as in the reference's `retry_policy`.
-package enum FailureClass: Int, Sendable, Equatable, CaseIterable {
+public enum FailureClass: Int, Sendable, Equatable, CaseIterable {
     case badRequest, authentication, timeout, rateLimit, contentPolicy, internalServer
 
-    package var name: String {
+    public var name: String {
         switch self {
         case .badRequest: "BadRequestError"
         case .authentication: "AuthenticationError"
@@ -45,73 +45,73 @@ package enum FailureClass: Int, Sendable, Equatable, CaseIterable {
 }
 
 /// A number for some kinds of failure: retries in `retry_policy`, failures in `allowed_fails_policy`.
-package struct FailurePolicy: Sendable, Equatable {
+public struct FailurePolicy: Sendable, Equatable {
     /// By `FailureClass.rawValue`.
-    package var counts: [Int?] = Array(repeating: nil, count: FailureClass.allCases.count)
+    public var counts: [Int?] = Array(repeating: nil, count: FailureClass.allCases.count)
 
-    package init() {}
+    public init() {}
 
-    package subscript(_ failure: FailureClass) -> Int? {
+    public subscript(_ failure: FailureClass) -> Int? {
         get { counts[failure.rawValue] }
         set { counts[failure.rawValue] = newValue }
     }
 
-    package var isEmpty: Bool { counts.allSatisfy { $0 == nil } }
+    public var isEmpty: Bool { counts.allSatisfy { $0 == nil } }
 }
 
 /// `{group: [others]}`: which groups are asked, in order, when all attempts at a group have failed.
-package struct FallbackRule: Sendable, Equatable {
-    package var group: String
-    package var targets: [String]
+public struct FallbackRule: Sendable, Equatable {
+    public var group: String
+    public var targets: [String]
 
-    package init(group: String, targets: [String]) {
+    public init(group: String, targets: [String]) {
         self.group = group
         self.targets = targets
     }
 }
 
-package struct RetrySettings: Sendable, Equatable {
+public struct RetrySettings: Sendable, Equatable {
     /// Retries after the first attempt, for the whole request.
-    package var count = 2
+    public var count = 2
     /// The least wait before the same deployment is tried again, in seconds.
-    package var minimumWait = 0.0
-    package var policy = FailurePolicy()
+    public var minimumWait = 0.0
+    public var policy = FailurePolicy()
     /// By model group; counts before `policy`.
-    package var groupPolicies: [GroupPolicy] = []
+    public var groupPolicies: [GroupPolicy] = []
 
-    package struct GroupPolicy: Sendable, Equatable {
-        package var group: String
-        package var policy: FailurePolicy
+    public struct GroupPolicy: Sendable, Equatable {
+        public var group: String
+        public var policy: FailurePolicy
 
-        package init(group: String, policy: FailurePolicy) {
+        public init(group: String, policy: FailurePolicy) {
             self.group = group
             self.policy = policy
         }
     }
 
-    package init() {}
+    public init() {}
 }
 
-package struct CooldownSettings: Sendable, Equatable {
-    package var isDisabled = false
+public struct CooldownSettings: Sendable, Equatable {
+    public var isDisabled = false
     /// Seconds.
-    package var time = 5.0
+    public var time = 5.0
     /// Failures within the cooldown time that are let pass; nil: the reference's rule by share and kind of failures.
-    package var allowedFails: Int?
-    package var allowedFailsPolicy = FailurePolicy()
+    public var allowedFails: Int?
+    public var allowedFailsPolicy = FailurePolicy()
 
-    package init() {}
+    public init() {}
 }
 
-package struct FallbackSettings: Sendable, Equatable {
-    package var rules: [FallbackRule] = []
+public struct FallbackSettings: Sendable, Equatable {
+    public var rules: [FallbackRule] = []
     /// For groups without a rule.
-    package var defaults: [String] = []
+    public var defaults: [String] = []
     /// Nil where the configuration has none: such errors then follow `rules`.
-    package var contextWindow: [FallbackRule]?
-    package var contentPolicy: [FallbackRule]?
+    public var contextWindow: [FallbackRule]?
+    public var contentPolicy: [FallbackRule]?
     /// How many groups deep a chain may go.
-    package var maximumDepth = 5
+    public var maximumDepth = 5
 
-    package init() {}
+    public init() {}
 }

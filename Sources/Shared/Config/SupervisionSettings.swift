@@ -1,24 +1,24 @@
 /// How processes come and go: a part of the section `tagway`. Pure.
-package struct SupervisionSettings: Sendable, Equatable {
+public struct SupervisionSettings: Sendable, Equatable {
     /// Seconds that a stop is only announced, by the probe for readiness, before connections are refused.
-    package var lameDuck = 0.0
+    public var lameDuck = 0.0
     /// Seconds that a draining worker still listens on a silent connection, for a request already on its way.
-    package var idleGrace = 1.0
+    public var idleGrace = 1.0
     /// Seconds without a turn of its loop after which a worker is killed; 0: never.
-    package var watchdogTimeout = 10.0
+    public var watchdogTimeout = 10.0
     /// Seconds after a reload in which crashes bring the former configuration back; 0: none.
-    package var probation = 30.0
+    public var probation = 30.0
     /// Seconds without a ready worker after which the supervisor gives up; 0: never.
-    package var noWorkerExit = 0.0
+    public var noWorkerExit = 0.0
     /// The most workers that signals and commands can ask for; nil: four for each usable processor.
-    package var maxWorkers: Int?
+    public var maxWorkers: Int?
     /// When a worker is replaced though nothing is wrong with it: seconds of age, requests answered, resident bytes;
     /// 0: never.
-    package var recycleAge = 0.0
-    package var recycleRequests = 0
-    package var recycleMemory = 0
+    public var recycleAge = 0.0
+    public var recycleRequests = 0
+    public var recycleMemory = 0
 
-    package init() {}
+    public init() {}
 }
 
 extension ConfigurationDecoder {

@@ -1,12 +1,12 @@
 internal import CYAML
 
 /// A place in a configuration file; both from 1.
-package struct Position: Sendable, Equatable {
-    package var file: String
-    package var line: Int
-    package var column: Int
+public struct Position: Sendable, Equatable {
+    public var file: String
+    public var line: Int
+    public var column: Int
 
-    package init(file: String, line: Int, column: Int) {
+    public init(file: String, line: Int, column: Int) {
         self.file = file
         self.line = line
         self.column = column
@@ -14,16 +14,16 @@ package struct Position: Sendable, Equatable {
 }
 
 /// A YAML node with the place it was read at.
-package final class YAMLNode: Sendable {
-    package enum Value: Sendable {
+public final class YAMLNode: Sendable {
+    public enum Value: Sendable {
         /// `isPlain` is false for quoted and block scalars, which are always strings.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         case mapping([(key: YAMLNode, value: YAMLNode)])
     }
 
-    package let value: Value
-    package let position: Position
+    public let value: Value
+    public let position: Position
     /// Levels of nodes within this one, those that aliases stand for counted.
     let height: Int
 
@@ -41,14 +41,14 @@ package final class YAMLNode: Sendable {
 
 /// Reads a YAML text with libyaml into nodes that know their lines. Aliases share the node they name, so that a
 /// text cannot grow by them; merge keys (`<<`) are resolved by whoever reads a mapping.
-package enum YAMLDocument {
-    package struct Failure: Error {
-        package let message: String
-        package let position: Position
+public enum YAMLDocument {
+    public struct Failure: Error {
+        public let message: String
+        public let position: Position
     }
 
     /// The root of the only document in `bytes`; nil when the text is empty.
-    package static func read(_ bytes: [UInt8], file: String) throws(Failure) -> YAMLNode? {
+    public static func read(_ bytes: [UInt8], file: String) throws(Failure) -> YAMLNode? {
         var parser = unsafe yaml_parser_t()
         guard unsafe yaml_parser_initialize(&parser) == 1 else {
             throw Failure(message: "out of memory", position: Position(file: file, line: 1, column: 1))

@@ -1,13 +1,13 @@
 /// Control messages over the socket pair that a supervisor shares with one worker. Never waits.
-package final class ControlChannel {
+public final class ControlChannel {
     private let socket: PacketSocket
 
     /// The number at which a worker finds its end.
-    package static let workerDescriptor: Int32 = 3
+    public static let workerDescriptor: Int32 = 3
     /// The first listener of a worker; the others follow, and behind them the scoreboard.
-    package static let firstListener: Int32 = 4
+    public static let firstListener: Int32 = 4
 
-    package enum Outcome {
+    public enum Outcome {
         /// A message, and the descriptor that came with it.
         case message(ControlMessage, DescriptorBox?)
         case wouldBlock
@@ -17,30 +17,30 @@ package final class ControlChannel {
         case broken(String)
     }
 
-    package init(_ socket: PacketSocket) {
+    public init(_ socket: PacketSocket) {
         self.socket = socket
     }
 
     /// The worker's end of the channel that it was born with.
-    package convenience init(inherited number: Int32 = ControlChannel.workerDescriptor) {
+    public convenience init(inherited number: Int32 = ControlChannel.workerDescriptor) {
         self.init(PacketSocket(FileDescriptor(owning: number)))
     }
 
     /// The supervisor's end, and the one for a worker.
-    package static func pair() throws(SystemError) -> (ControlChannel, DescriptorBox) {
+    public static func pair() throws(SystemError) -> (ControlChannel, DescriptorBox) {
         let (own, theirs) = try PacketSocket.pair()
         return (ControlChannel(own), theirs)
     }
 
-    package var number: Int32 { socket.number }
+    public var number: Int32 { socket.number }
 
     /// False when the other side has not taken enough of what came before, or is gone.
-    package func send(_ message: ControlMessage, with descriptor: DescriptorBox? = nil) -> Bool {
+    public func send(_ message: ControlMessage, with descriptor: DescriptorBox? = nil) -> Bool {
         let sent = try? socket.send(message.encoded(), descriptors: descriptor.map { [$0] } ?? [])
         return sent ?? false
     }
 
-    package func receive() -> Outcome {
+    public func receive() -> Outcome {
         do throws(SystemError) {
             switch try socket.receive() {
             case .wouldBlock: return .wouldBlock

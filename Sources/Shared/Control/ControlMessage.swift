@@ -9,7 +9,7 @@
 ///             ◀───────────────────────────────  drained, then exits
 ///
 /// Both sides are the same executable but for the moments of a binary upgrade: unknown types and versions are errors.
-package enum ControlMessage: Equatable, Sendable {
+public enum ControlMessage: Equatable, Sendable {
     // MARK: From the supervisor
 
     /// Build this generation beside the one in force. The packet carries its encoded configuration as a sealed file.
@@ -47,8 +47,8 @@ package enum ControlMessage: Equatable, Sendable {
     /// Everything has ended; `cut` requests did not end by themselves. The process exits next.
     case drained(cut: Int)
 
-    package struct ProtocolError: Error, Equatable, Sendable {
-        package let reason: String
+    public struct ProtocolError: Error, Equatable, Sendable {
+        public let reason: String
     }
 
     /// Counts changes that the other side could not understand.
@@ -56,7 +56,7 @@ package enum ControlMessage: Equatable, Sendable {
     /// Bytes of a reason beyond which it is cut, so that a message fits a packet even when each is escaped.
     static let longestReason = 8 << 10
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         let buffer = ByteBuffer(capacity: 96)
         var object = JSONObject(in: buffer)
         object.member("v", Self.version)
@@ -101,7 +101,7 @@ package enum ControlMessage: Equatable, Sendable {
         }
     }
 
-    package init(_ bytes: [UInt8]) throws(ProtocolError) {
+    public init(_ bytes: [UInt8]) throws(ProtocolError) {
         let fields: JSONFields
         do throws(JSONError) {
             fields = try JSONFields(bytes)

@@ -1,5 +1,5 @@
 /// How long a message's body is; RFC 9112 §6.3.
-package enum BodyFraming: Equatable, Sendable {
+public enum BodyFraming: Equatable, Sendable {
     case none
     case length(Int)
     case chunked
@@ -7,7 +7,7 @@ package enum BodyFraming: Equatable, Sendable {
     case untilClose
 
     /// The framing of a request. Whatever two readers could understand differently is refused.
-    package static func request(_ head: MessageHead, _ bytes: [UInt8]) throws(HTTPViolation) -> BodyFraming {
+    public static func request(_ head: MessageHead, _ bytes: [UInt8]) throws(HTTPViolation) -> BodyFraming {
         let hosts = head.count(.host)
         // RFC 9112 §3.2: a 1.1 request without Host, or any with more than one or a wrong one, is answered with 400.
         if hosts > 1 { throw .malformed("more than one Host header") }
@@ -21,7 +21,7 @@ package enum BodyFraming: Equatable, Sendable {
     }
 
     /// The framing of a response to a request of `method`.
-    package static func response(
+    public static func response(
         _ head: MessageHead, _ bytes: [UInt8], to method: Method
     ) throws(HTTPViolation) -> BodyFraming {
         let framing = try framing(head, bytes)
@@ -51,8 +51,8 @@ package enum BodyFraming: Equatable, Sendable {
 ///
 /// Pure. Called with what has been received, it moves `position` over what it has used and answers with the data
 /// that it found. Extensions and trailers are read and dropped, both within limits.
-package struct ChunkedDecoder: Sendable {
-    package enum Step: Equatable, Sendable {
+public struct ChunkedDecoder: Sendable {
+    public enum Step: Equatable, Sendable {
         case data(Range<Int>)
         case needsMore
         case end
@@ -69,9 +69,9 @@ package struct ChunkedDecoder: Sendable {
     /// Bytes of extensions and trailers so far.
     private var overhead = 0
 
-    package init() {}
+    public init() {}
 
-    package mutating func next(
+    public mutating func next(
         _ bytes: [UInt8], _ position: inout Int, _ end: Int
     ) throws(HTTPViolation) -> Step {
         while true {

@@ -1,7 +1,7 @@
 /// The header fields that somebody here asks for, told apart once, when the head is read.
 ///
 /// `.other` fields keep their names in the head's bytes.
-package enum FieldName: UInt8, Sendable, CaseIterable {
+public enum FieldName: UInt8, Sendable, CaseIterable {
     case other
     // What this hop is about; RFC 9110 §7.6.1 calls them hop-by-hop. Never passed on.
     case connection, keepAlive, proxyAuthenticate, proxyAuthorization, proxyConnection, te, trailer
@@ -83,7 +83,7 @@ package enum FieldName: UInt8, Sendable, CaseIterable {
     }
 
     /// Whether the field speaks of one connection only and must not be passed on.
-    package var isHopByHop: Bool {
+    public var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .proxyAuthenticate, .proxyAuthorization, .proxyConnection, .te, .trailer,
             .transferEncoding, .upgrade:

@@ -1,10 +1,10 @@
 /// Dates of RFC 9110 §5.6.7. Pure.
-package enum HTTPDate {
+public enum HTTPDate {
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     /// `seconds` since 1970-01-01 as `Sun, 06 Nov 1994 08:49:37 GMT`.
-    package static func format(_ seconds: Int64) -> String {
+    public static func format(_ seconds: Int64) -> String {
         let day = seconds / 86400
         let time = seconds % 86400
         let (year, month, date) = civil(fromDays: day)
@@ -14,7 +14,7 @@ package enum HTTPDate {
 
     /// Seconds since 1970-01-01 of a date in any of the three forms that a recipient has to accept; nil for anything
     /// else. `now` says which century two digits of a year mean: never one more than 50 years ahead.
-    package static func parse(_ text: String, now: Int64) -> Int64? {
+    public static func parse(_ text: String, now: Int64) -> Int64? {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
         // Sun, 06 Nov 1994 08:49:37 GMT
         if parts.count == 6, parts[5] == "GMT", parts[0].count == 4, parts[0].last == "," {
@@ -68,7 +68,7 @@ package enum HTTPDate {
     private static func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 
     /// The Gregorian date of a day since 1970-01-01, by eras of 400 years that begin in March.
-    package static func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
+    public static func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
         let shifted = Int(days) + 719_468
         let era = shifted / 146_097
         let dayOfEra = shifted % 146_097

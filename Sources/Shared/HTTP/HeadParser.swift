@@ -1,6 +1,6 @@
 /// What is wrong with a message, in words for whoever sent it.
-package struct HTTPViolation: Error, Equatable, Sendable {
-    package enum Kind: Sendable {
+public struct HTTPViolation: Error, Equatable, Sendable {
+    public enum Kind: Sendable {
         case malformed
         /// The head is longer than the limit.
         case headTooLarge
@@ -12,17 +12,17 @@ package struct HTTPViolation: Error, Equatable, Sendable {
         case bodyTooLarge
     }
 
-    package let kind: Kind
-    package let reason: StaticString
+    public let kind: Kind
+    public let reason: StaticString
 
-    package init(_ kind: Kind, _ reason: StaticString) {
+    public init(_ kind: Kind, _ reason: StaticString) {
         self.kind = kind
         self.reason = reason
     }
 
     static func malformed(_ reason: StaticString) -> HTTPViolation { HTTPViolation(.malformed, reason) }
 
-    package static func == (left: HTTPViolation, right: HTTPViolation) -> Bool {
+    public static func == (left: HTTPViolation, right: HTTPViolation) -> Bool {
         left.kind == right.kind && left.reason.description == right.reason.description
     }
 }
@@ -32,7 +32,7 @@ package struct HTTPViolation: Error, Equatable, Sendable {
 /// Pure. May be called again with more bytes as often as one likes: every line is read once. What a lenient parser
 /// would mend (bare CR or LF, a space before the colon, folded lines, NUL) is refused, for two parsers that mend
 /// differently are a smuggling hole (RFC 9112 §11.2).
-package struct HeadParser: Sendable {
+public struct HeadParser: Sendable {
     enum Phase: Sendable { case startLine, fields }
 
     let isRequest: Bool
@@ -52,11 +52,11 @@ package struct HeadParser: Sendable {
         self.limit = limit
     }
 
-    package static func request(limit: Int) -> HeadParser { HeadParser(isRequest: true, limit: limit) }
-    package static func response(limit: Int) -> HeadParser { HeadParser(isRequest: false, limit: limit) }
+    public static func request(limit: Int) -> HeadParser { HeadParser(isRequest: true, limit: limit) }
+    public static func response(limit: Int) -> HeadParser { HeadParser(isRequest: false, limit: limit) }
 
     /// Reads on in `bytes[range]`, whose first byte is the first of the message. True when the head is complete.
-    package mutating func read(
+    public mutating func read(
         _ bytes: [UInt8], _ range: Range<Int>, into head: inout MessageHead
     ) throws(HTTPViolation) -> Bool {
         head.base = range.lowerBound

@@ -1,24 +1,24 @@
 /// Writes start lines, fields and chunk headers. Pure; whoever calls it vouches for names and values.
 extension ByteBuffer {
-    package func append(statusLine status: Int) {
+    public func append(statusLine status: Int) {
         append(HTTPStatus.line(status))
     }
 
-    package func append(field name: StaticString, _ value: [UInt8], _ range: Range<Int>) {
+    public func append(field name: StaticString, _ value: [UInt8], _ range: Range<Int>) {
         append(name)
         appendColon()
         append(value, range)
         appendLineEnd()
     }
 
-    package func append(field name: StaticString, _ value: String) {
+    public func append(field name: StaticString, _ value: String) {
         append(name)
         appendColon()
         append(value)
         appendLineEnd()
     }
 
-    package func append(field name: StaticString, _ value: Int) {
+    public func append(field name: StaticString, _ value: Int) {
         append(name)
         appendColon()
         append(decimal: value)
@@ -27,26 +27,26 @@ extension ByteBuffer {
 
     /// `: `, between the name of a field and its value.
     @inline(__always)
-    package func appendColon() {
+    public func appendColon() {
         append(word: 0x203A, count: 2)
     }
 
     @inline(__always)
-    package func appendLineEnd() {
+    public func appendLineEnd() {
         append(word: 0x0A0D, count: 2)
     }
 
     /// The size line of a chunk; RFC 9112 §7.1.
-    package func append(chunkHeader size: Int) {
+    public func append(chunkHeader size: Int) {
         append(hex: UInt64(size))
         appendLineEnd()
     }
 
     /// How many bytes in front of what is held `frameChunk` needs, so that it need not copy.
-    package static let chunkFront = 16
+    public static let chunkFront = 16
 
     /// Makes a chunk of all that is held, by adding its size line and its end.
-    package func frameChunk() {
+    public func frameChunk() {
         precondition(count > 0 && count < 1 << 32, "a chunk of nothing, or of gigabytes")
         let length = (67 - count.leadingZeroBitCount) / 4
         let digits = Self.hexDigits(UInt32(count)) >> UInt64(8 * (8 - length))
@@ -56,23 +56,23 @@ extension ByteBuffer {
     }
 }
 
-package enum HeadBytes {
-    package static let lineEnd = StaticString("\r\n").bytes
-    package static let lastChunk = StaticString("0\r\n\r\n").bytes
-    package static let continue100 = StaticString("HTTP/1.1 100 Continue\r\n\r\n").bytes
+public enum HeadBytes {
+    public static let lineEnd = StaticString("\r\n").bytes
+    public static let lastChunk = StaticString("0\r\n\r\n").bytes
+    public static let continue100 = StaticString("HTTP/1.1 100 Continue\r\n\r\n").bytes
 }
 
 /// Status lines, made once; reasons of RFC 9110 §15 and of the IANA registry.
-package enum HTTPStatus {
+public enum HTTPStatus {
     private static let lines: [[UInt8]] = (0..<600).map { status in
         Array("HTTP/1.1 \(status) \(reason(status))\r\n".utf8)
     }
 
-    package static func line(_ status: Int) -> [UInt8] {
+    public static func line(_ status: Int) -> [UInt8] {
         lines[(100..<600).contains(status) ? status : 502]
     }
 
-    package static func reason(_ status: Int) -> String {
+    public static func reason(_ status: Int) -> String {
         switch status {
         case 100: "Continue"
         case 200: "OK"

@@ -1,5 +1,5 @@
 /// The method of a request, as far as a gateway tells them apart; RFC 9110 §9.
-package enum Method: Sendable {
+public enum Method: Sendable {
     case get, head, post, put, delete, options, patch
     /// Any other token. Methods are case-sensitive, so `get` is one of these.
     case other
@@ -20,8 +20,8 @@ package enum Method: Sendable {
 }
 
 /// One field line: where its name and value lie, counted from the first byte of the head.
-package struct Field: Sendable {
-    package let id: FieldName
+public struct Field: Sendable {
+    public let id: FieldName
     let nameStart: UInt32
     let nameEnd: UInt32
     let valueStart: UInt32
@@ -32,23 +32,23 @@ package struct Field: Sendable {
 /// message to message, so that reading a head allocates nothing.
 ///
 /// Positions are kept relative to the head's first byte: set `base` anew when those bytes were moved.
-package final class MessageHead {
+public final class MessageHead {
     /// Where the head begins in its array.
-    package var base = 0
+    public var base = 0
     /// Bytes of the head, including the empty line that ends it.
-    package internal(set) var length = 0
-    package internal(set) var fields: [Field] = []
+    public internal(set) var length = 0
+    public internal(set) var fields: [Field] = []
     /// 0 for HTTP/1.0; 1 for HTTP/1.1 and later minor versions.
-    package internal(set) var minorVersion: UInt8 = 1
+    public internal(set) var minorVersion: UInt8 = 1
 
     // A request's.
-    package internal(set) var method = Method.other
+    public internal(set) var method = Method.other
     var methodLength = 0
     var targetStart = 0
     var targetEnd = 0
 
     // A response's.
-    package internal(set) var status = 0
+    public internal(set) var status = 0
 
     /// One bit for each name that the fields have: most that are asked for are not there.
     var names: UInt64 = 0
@@ -57,29 +57,29 @@ package final class MessageHead {
     var text: [UInt8] = []
     var textLength = 0
 
-    package init() {
+    public init() {
         fields.reserveCapacity(16)
     }
 
     /// The request target as sent; RFC 9112 §3.2.
-    package var target: Range<Int> { base + targetStart..<base + targetEnd }
+    public var target: Range<Int> { base + targetStart..<base + targetEnd }
     /// Where the body begins.
-    package var end: Int { base + length }
+    public var end: Int { base + length }
 
-    package func name(_ field: Field) -> Range<Int> { base + Int(field.nameStart)..<base + Int(field.nameEnd) }
-    package func value(_ field: Field) -> Range<Int> { base + Int(field.valueStart)..<base + Int(field.valueEnd) }
+    public func name(_ field: Field) -> Range<Int> { base + Int(field.nameStart)..<base + Int(field.nameEnd) }
+    public func value(_ field: Field) -> Range<Int> { base + Int(field.valueStart)..<base + Int(field.valueEnd) }
 
     /// The value of the first field of that name.
-    package func first(_ id: FieldName) -> Range<Int>? {
+    public func first(_ id: FieldName) -> Range<Int>? {
         guard has(id) else { return nil }
         for index in 0..<fields.count where fields[index].id == id { return value(fields[index]) }
         return nil
     }
 
     @inline(__always)
-    package func has(_ id: FieldName) -> Bool { names & id.bit != 0 }
+    public func has(_ id: FieldName) -> Bool { names & id.bit != 0 }
 
-    package func count(_ id: FieldName) -> Int {
+    public func count(_ id: FieldName) -> Int {
         guard has(id) else { return 0 }
         var count = 0
         for index in 0..<fields.count where fields[index].id == id { count += 1 }
@@ -87,7 +87,7 @@ package final class MessageHead {
     }
 
     /// Whether a field with a comma-separated list of tokens, on one or several lines, has `token` (lower case).
-    package func lists(_ token: [UInt8], in id: FieldName, _ bytes: [UInt8]) -> Bool {
+    public func lists(_ token: [UInt8], in id: FieldName, _ bytes: [UInt8]) -> Bool {
         for field in fields where field.id == id {
             var rest = value(field)
             while !rest.isEmpty {
@@ -100,7 +100,7 @@ package final class MessageHead {
     }
 
     /// Whether the connection may serve another exchange after this message; RFC 9112 §9.3.
-    package func keepsAlive(_ bytes: [UInt8]) -> Bool {
+    public func keepsAlive(_ bytes: [UInt8]) -> Bool {
         if !has(.connection) { return minorVersion >= 1 }
         if lists(Token.close, in: .connection, bytes) { return false }
         return minorVersion >= 1 || lists(Token.keepAlive, in: .connection, bytes)
@@ -118,18 +118,18 @@ package final class MessageHead {
 }
 
 /// Tokens that are looked for in field values, in lower case.
-package enum Token {
-    package static let close = StaticString("close").bytes
-    package static let keepAlive = StaticString("keep-alive").bytes
-    package static let chunked = StaticString("chunked").bytes
-    package static let identity = StaticString("identity").bytes
-    package static let continue100 = StaticString("100-continue").bytes
+public enum Token {
+    public static let close = StaticString("close").bytes
+    public static let keepAlive = StaticString("keep-alive").bytes
+    public static let chunked = StaticString("chunked").bytes
+    public static let identity = StaticString("identity").bytes
+    public static let continue100 = StaticString("100-continue").bytes
 }
 
 extension [UInt8] {
     /// Whether `text` stands at `position`.
     @inline(__always)
-    package func holds(_ text: StaticString, at position: Int) -> Bool {
+    public func holds(_ text: StaticString, at position: Int) -> Bool {
         guard position >= 0, count - position >= text.utf8CodeUnitCount else { return false }
         return text.equals(self, at: position)
     }

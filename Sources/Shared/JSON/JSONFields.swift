@@ -1,29 +1,29 @@
 /// The members of one small JSON object, asked for by name: messages between processes, not requests. Pure.
-package struct JSONFields {
+public struct JSONFields {
     private let bytes: [UInt8]
     private let members: [JSONScanner.Member]
 
     /// Throws for anything that is not one valid JSON object.
-    package init(_ bytes: [UInt8]) throws(JSONError) {
+    public init(_ bytes: [UInt8]) throws(JSONError) {
         var scanner = JSONScanner(maximumDepth: 16)
         try scanner.scanAll(bytes, 0..<bytes.count)
         self.bytes = bytes
         members = scanner.kind == .object ? scanner.members : []
     }
 
-    package func text(_ name: String) -> String? {
+    public func text(_ name: String) -> String? {
         guard let member = member(name), member.kind == .string else { return nil }
         var plain: [UInt8] = []
         JSONWalker.unescape(bytes, member.value.lowerBound + 1..<member.value.upperBound - 1, into: &plain)
         return String(decoding: plain, as: UTF8.self)
     }
 
-    package func integer(_ name: String) -> Int? {
+    public func integer(_ name: String) -> Int? {
         guard let member = member(name), member.kind == .number else { return nil }
         return Int(String(decoding: bytes[member.value], as: UTF8.self))
     }
 
-    package func bool(_ name: String) -> Bool? {
+    public func bool(_ name: String) -> Bool? {
         switch member(name)?.kind {
         case .true: true
         case .false: false
@@ -32,7 +32,7 @@ package struct JSONFields {
     }
 
     /// The elements of an array of strings.
-    package func texts(_ name: String) -> [String]? {
+    public func texts(_ name: String) -> [String]? {
         guard let member = member(name), member.kind == .array else { return nil }
         var texts: [String] = []
         JSONWalker.elements(of: member.value, bytes) { element in

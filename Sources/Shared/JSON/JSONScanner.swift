@@ -1,6 +1,6 @@
 /// What is wrong with a text that should be JSON, and where.
-package struct JSONError: Error, Equatable, Sendable {
-    package enum Kind: String, Sendable {
+public struct JSONError: Error, Equatable, Sendable {
+    public enum Kind: String, Sendable {
         case empty = "the text is empty"
         case unexpected = "an unexpected character"
         case truncated = "the text ends too early"
@@ -14,16 +14,16 @@ package struct JSONError: Error, Equatable, Sendable {
         case depth = "too many levels of nesting"
     }
 
-    package let kind: Kind
+    public let kind: Kind
     /// Bytes before the offending one.
-    package let offset: Int
+    public let offset: Int
 
-    package init(kind: Kind, offset: Int) {
+    public init(kind: Kind, offset: Int) {
         self.kind = kind
         self.offset = offset
     }
 
-    package var message: String { "\(kind.rawValue) at byte \(offset)" }
+    public var message: String { "\(kind.rawValue) at byte \(offset)" }
 }
 
 /// Reads one JSON text (RFC 8259) and answers whether it is valid and where the members of its object lie.
@@ -31,19 +31,19 @@ package struct JSONError: Error, Equatable, Sendable {
 /// Pure. Builds no tree and allocates nothing once `members` has its size. The text may come in pieces, cut
 /// anywhere; positions are the caller's, who counts on from piece to piece. Strict: no comments, no NaN, no BOM, no
 /// lone surrogates, no invalid UTF-8; nesting is bounded.
-package struct JSONScanner: Sendable {
-    package enum Kind: UInt8, Sendable { case object, array, string, number, `true`, `false`, null }
+public struct JSONScanner: Sendable {
+    public enum Kind: UInt8, Sendable { case object, array, string, number, `true`, `false`, null }
 
     /// A member of the outermost object.
-    package struct Member: Sendable, Equatable {
+    public struct Member: Sendable, Equatable {
         /// Between the quotes.
-        package var key: Range<Int>
+        public var key: Range<Int>
         /// Whether the key has escapes in it, so that its bytes are not its name.
-        package var keyIsEscaped: Bool
+        public var keyIsEscaped: Bool
         /// The value with its quotes or brackets.
-        package var value: Range<Int>
-        package var kind: Kind
-        package var valueIsEscaped: Bool
+        public var value: Range<Int>
+        public var kind: Kind
+        public var valueIsEscaped: Bool
     }
 
     enum State: UInt8, Sendable {
@@ -54,13 +54,13 @@ package struct JSONScanner: Sendable {
     }
 
     /// Members found so far, in the order of the text; the value of the last may still be open.
-    package internal(set) var members: [Member] = []
+    public internal(set) var members: [Member] = []
     /// The kind of the outermost value.
-    package internal(set) var kind = Kind.null
+    public internal(set) var kind = Kind.null
     /// Whether some object three levels down (a choice of an answer) has a `finish_reason` that is not null.
-    package internal(set) var hasFinishReason = false
+    public internal(set) var hasFinishReason = false
     /// Whether there is white space between tokens, or around them.
-    package internal(set) var hasWhiteSpace = false
+    public internal(set) var hasWhiteSpace = false
     var depth = 0
 
     let maximumDepth: Int
@@ -81,13 +81,13 @@ package struct JSONScanner: Sendable {
     private var matched = 0
     var hasBegun = false
 
-    package init(maximumDepth: Int = 256) {
+    public init(maximumDepth: Int = 256) {
         self.maximumDepth = maximumDepth
         isObject = [UInt64](repeating: 0, count: maximumDepth / 64 + 1)
         members.reserveCapacity(8)
     }
 
-    package mutating func reset() {
+    public mutating func reset() {
         members.removeAll(keepingCapacity: true)
         kind = .null
         hasFinishReason = false
@@ -101,16 +101,16 @@ package struct JSONScanner: Sendable {
     }
 
     /// Whether the outermost value is complete. White space may follow, nothing else.
-    package var isComplete: Bool { state == .done }
+    public var isComplete: Bool { state == .done }
 
     /// Where a member of the outermost object begins whose key or value is not complete yet.
-    package var openMember: Member? {
+    public var openMember: Member? {
         guard depth >= 1, let last = members.last, last.value.isEmpty else { return nil }
         return last
     }
 
     /// Where a key of the outermost object begins that is not complete yet.
-    package var openKey: Int? {
+    public var openKey: Int? {
         guard depth == 1, stringIsKey else { return nil }
         switch state {
         case .string, .escape, .unicode, .lowBackslash, .lowU, .continuation: return stringStart
@@ -119,14 +119,14 @@ package struct JSONScanner: Sendable {
     }
 
     /// Reads a whole text.
-    package mutating func scanAll(_ bytes: [UInt8], _ range: Range<Int>) throws(JSONError) {
+    public mutating func scanAll(_ bytes: [UInt8], _ range: Range<Int>) throws(JSONError) {
         reset()
         try scan(bytes, range)
         try finish(at: range.upperBound)
     }
 
     /// Tells that no more comes. A number ends only now.
-    package mutating func finish(at end: Int) throws(JSONError) {
+    public mutating func finish(at end: Int) throws(JSONError) {
         switch state {
         case .done: return
         case .zero, .integer, .fraction, .exponentDigits:
@@ -138,7 +138,7 @@ package struct JSONScanner: Sendable {
     }
 
     /// Reads the next piece, `bytes[range]`. `offset` is added to positions in `bytes` to make them the caller's.
-    package mutating func scan(_ bytes: [UInt8], _ range: Range<Int>, offset: Int = 0) throws(JSONError) {
+    public mutating func scan(_ bytes: [UInt8], _ range: Range<Int>, offset: Int = 0) throws(JSONError) {
         let span = bytes.span
         let end = range.upperBound
         var position = range.lowerBound

@@ -4,7 +4,7 @@
 /// Pure. What matches is valid JSON of the same members and kinds, so that it need not be read: the bytes between the
 /// values that vary are the same, and each of those is looked at as `JSONScanner` would. Which values vary is learnt:
 /// all of a text is compared until a value is found to differ. To compare costs a fifth of what reading does.
-package struct JSONTemplate {
+public struct JSONTemplate {
     /// A value that may differ; positions in `text`, a string's without its quotes.
     private struct Value: Sendable {
         var range: Range<Int>
@@ -21,19 +21,19 @@ package struct JSONTemplate {
     /// Keys whose values have a meaning to whoever asks, and may not differ.
     private let fixed: [[UInt8]]
 
-    package init(fixed: [StaticString]) {
+    public init(fixed: [StaticString]) {
         self.fixed = fixed.map(\.bytes)
     }
 
-    package var isEmpty: Bool { text.isEmpty }
+    public var isEmpty: Bool { text.isEmpty }
 
-    package mutating func forget() {
+    public mutating func forget() {
         text.removeAll()
     }
 
     /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object and nothing else but
     /// white space.
-    package mutating func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
+    public mutating func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
         text.removeAll()
         text.shrink(to: 16 * 1024)
         text.append(bytes, range)
@@ -73,7 +73,7 @@ package struct JSONTemplate {
 
     /// Where the text that begins at `start` ends, if it is like the one that was learnt; nil where it is not, or
     /// is not there as a whole.
-    package mutating func match(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
+    public mutating func match(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
         let storage = text.storage
         let known = storage.span
         let given = bytes.span
@@ -108,7 +108,7 @@ package struct JSONTemplate {
 
     /// Where what is at `position` of the text that was learnt, outside of values that vary, is in the one that matched
     /// last; counted from its start.
-    package func matched(_ position: Int) -> Int {
+    public func matched(_ position: Int) -> Int {
         var shift = 0
         for index in 0..<varying.count {
             if varying[index].range.lowerBound > position { break }

@@ -2,23 +2,23 @@
 ///
 /// Pure. For the few small values that a gateway looks into (`tags`, `metadata`, `error`); on text that was not
 /// validated it finds nothing of use, but never traps.
-package enum JSONWalker {
-    package struct Value: Sendable, Equatable {
+public enum JSONWalker {
+    public struct Value: Sendable, Equatable {
         /// With its quotes or brackets.
-        package var range: Range<Int>
-        package var kind: JSONScanner.Kind
+        public var range: Range<Int>
+        public var kind: JSONScanner.Kind
 
-        package init(range: Range<Int>, kind: JSONScanner.Kind) {
+        public init(range: Range<Int>, kind: JSONScanner.Kind) {
             self.range = range
             self.kind = kind
         }
 
         /// Between the quotes of a string.
-        package var text: Range<Int> { range.lowerBound + 1..<max(range.lowerBound + 1, range.upperBound - 1) }
+        public var text: Range<Int> { range.lowerBound + 1..<max(range.lowerBound + 1, range.upperBound - 1) }
     }
 
     /// The last member of that name of the object at `range`.
-    package static func member(_ name: StaticString, of range: Range<Int>, _ bytes: [UInt8]) -> Value? {
+    public static func member(_ name: StaticString, of range: Range<Int>, _ bytes: [UInt8]) -> Value? {
         var found: Value?
         members(of: range, bytes) { key, value in
             if isText(bytes, key.text, name) { found = value }
@@ -28,7 +28,7 @@ package enum JSONWalker {
     }
 
     /// Calls `body` with each key and value of the object at `range`, until it answers false.
-    package static func members(of range: Range<Int>, _ bytes: [UInt8], _ body: (Value, Value) -> Bool) {
+    public static func members(of range: Range<Int>, _ bytes: [UInt8], _ body: (Value, Value) -> Bool) {
         var position = range.lowerBound + 1
         while let key = value(at: &position, range.upperBound, bytes), key.kind == .string {
             skip(ASCII.colon, &position, range.upperBound, bytes)
@@ -38,7 +38,7 @@ package enum JSONWalker {
     }
 
     /// Calls `body` with each element of the array at `range`, until it answers false.
-    package static func elements(of range: Range<Int>, _ bytes: [UInt8], _ body: (Value) -> Bool) {
+    public static func elements(of range: Range<Int>, _ bytes: [UInt8], _ body: (Value) -> Bool) {
         var position = range.lowerBound + 1
         while let value = value(at: &position, range.upperBound, bytes) {
             guard body(value) else { return }
@@ -47,7 +47,7 @@ package enum JSONWalker {
     }
 
     /// Whether the inside of a string, escapes resolved, is `name`.
-    package static func isText(_ bytes: [UInt8], _ text: Range<Int>, _ name: StaticString) -> Bool {
+    public static func isText(_ bytes: [UInt8], _ text: Range<Int>, _ name: StaticString) -> Bool {
         if text.count == name.utf8CodeUnitCount { return bytes.holds(name, at: text.lowerBound) }
         guard bytes[text].contains(ASCII.backslash) else { return false }
         var plain: [UInt8] = []
@@ -56,7 +56,7 @@ package enum JSONWalker {
     }
 
     /// Appends the inside of a string with its escapes resolved; RFC 8259 §7.
-    package static func unescape(_ bytes: [UInt8], _ text: Range<Int>, into plain: inout [UInt8]) {
+    public static func unescape(_ bytes: [UInt8], _ text: Range<Int>, into plain: inout [UInt8]) {
         var position = text.lowerBound
         while position < text.upperBound {
             let byte = bytes[position]

@@ -1,21 +1,21 @@
 /// Writes JSON: strings with the escapes that RFC 8259 §7 asks for, and small objects. Pure.
 extension ByteBuffer {
     /// Appends `text` as a JSON string.
-    package func append(json text: String) {
+    public func append(json text: String) {
         append(ASCII.quote)
         appendEscaped(text.utf8Span.span)
         append(ASCII.quote)
     }
 
     /// Appends `bytes[range]`, which may hold anything, as a JSON string; what is no UTF-8 is replaced.
-    package func append(json bytes: [UInt8], _ range: Range<Int>) {
+    public func append(json bytes: [UInt8], _ range: Range<Int>) {
         append(ASCII.quote)
         append(escaping: bytes, range)
         append(ASCII.quote)
     }
 
     /// Appends `bytes[range]` as part of a JSON string; what is no UTF-8 is replaced.
-    package func append(escaping bytes: [UInt8], _ range: Range<Int>) {
+    public func append(escaping bytes: [UInt8], _ range: Range<Int>) {
         let end = Self.endOfUnescaped(bytes.span, range)
         guard end == range.upperBound else {
             return appendEscaped(String(decoding: bytes[range], as: UTF8.self).utf8Span.span)
@@ -42,7 +42,7 @@ extension ByteBuffer {
     }
 
     /// Appends a JSON text that was found valid without the white space between its tokens.
-    package func append(compacting bytes: [UInt8], _ range: Range<Int>) {
+    public func append(compacting bytes: [UInt8], _ range: Range<Int>) {
         var isInString = false
         var position = range.lowerBound
         while position < range.upperBound {
@@ -75,40 +75,40 @@ extension ByteBuffer {
 }
 
 /// One JSON object under construction: `JSONObject(in: buffer)`, members, `end()`.
-package struct JSONObject {
+public struct JSONObject {
     private let buffer: ByteBuffer
     private var isEmpty = true
 
-    package init(in buffer: ByteBuffer) {
+    public init(in buffer: ByteBuffer) {
         self.buffer = buffer
         buffer.append(0x7B)
     }
 
     /// Writes the key; the caller appends the value.
-    package mutating func key(_ name: String) {
+    public mutating func key(_ name: String) {
         if !isEmpty { buffer.append(ASCII.comma) }
         isEmpty = false
         buffer.append(json: name)
         buffer.append(ASCII.colon)
     }
 
-    package mutating func member(_ name: String, _ value: String?) {
+    public mutating func member(_ name: String, _ value: String?) {
         key(name)
         if let value { buffer.append(json: value) } else { buffer.append("null" as StaticString) }
     }
 
-    package mutating func member(_ name: String, _ value: Int) {
+    public mutating func member(_ name: String, _ value: Int) {
         key(name)
         if value < 0 { buffer.append(0x2D) }
         buffer.append(decimal: Int(clamping: value.magnitude))
     }
 
-    package mutating func member(_ name: String, _ value: Bool) {
+    public mutating func member(_ name: String, _ value: Bool) {
         key(name)
         buffer.append(value ? "true" as StaticString : "false")
     }
 
-    package mutating func member(_ name: String, _ values: [String]) {
+    public mutating func member(_ name: String, _ values: [String]) {
         key(name)
         buffer.append(0x5B)
         for (index, value) in values.enumerated() {
@@ -119,12 +119,12 @@ package struct JSONObject {
     }
 
     /// `json` is written as it stands.
-    package mutating func member(_ name: String, raw json: [UInt8]) {
+    public mutating func member(_ name: String, raw json: [UInt8]) {
         key(name)
         buffer.append(json)
     }
 
-    package func end() {
+    public func end() {
         buffer.append(0x7D)
     }
 }

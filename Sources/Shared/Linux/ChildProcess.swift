@@ -2,14 +2,14 @@ internal import CLinux
 internal import Glibc
 
 /// How a process ended; wait(2).
-package enum ExitStatus: Equatable, Hashable, Sendable {
+public enum ExitStatus: Equatable, Hashable, Sendable {
     case code(Int32)
     case signal(Int32)
 }
 
 /// A child, named by a descriptor: it cannot be confused with a later process of the same number; pidfd_open(2).
-package final class ChildProcess {
-    package let id: Int32
+public final class ChildProcess {
+    public let id: Int32
     private let descriptor: FileDescriptor
 
     private init(id: Int32, descriptor: consuming FileDescriptor) {
@@ -18,17 +18,17 @@ package final class ChildProcess {
     }
 
     /// A child that this process has already, by its number.
-    package convenience init(adopting id: Int32) throws(SystemError) {
+    public convenience init(adopting id: Int32) throws(SystemError) {
         let number = clinux_pidfd_open(id)
         guard number >= 0 else { throw .last("pidfd_open") }
         self.init(id: id, descriptor: FileDescriptor(owning: number))
     }
 
     /// Starts the image that is running now, also when its file was replaced since; proc(5) /proc/self/exe.
-    package static let ownImage = "/proc/self/exe"
+    public static let ownImage = "/proc/self/exe"
 
     /// Where the file of that image was when it was started; execve(2).
-    package static var ownPath: String {
+    public static var ownPath: String {
         let path = File.linkTarget(ownImage) ?? ownImage
         let mark = " (deleted)"
         return path.hasSuffix(mark) ? String(path.dropLast(mark.count)) : path
@@ -36,7 +36,7 @@ package final class ChildProcess {
 
     /// Starts `path`; posix_spawn(3). The child gets the descriptors of `descriptors` as those numbers and no other
     /// above 2, no blocked signal, and the default action for every signal.
-    package convenience init(
+    public convenience init(
         starting path: String, arguments: [String], environment: [String: String],
         descriptors: [(from: Int32, to: Int32)]
     ) throws(SystemError) {
@@ -90,17 +90,17 @@ package final class ChildProcess {
     }
 
     /// Turns readable when the child has ended.
-    package var number: Int32 { descriptor.number }
+    public var number: Int32 { descriptor.number }
 
     /// Sends a signal. False when the child is gone.
     @discardableResult
-    package func send(_ signal: Signal) -> Bool {
+    public func send(_ signal: Signal) -> Bool {
         clinux_pidfd_send_signal(descriptor.number, signal.rawValue) == 0
     }
 
     /// The next child that ended and was not collected yet, whoever's it was (as process 1 also orphans); nil when
     /// there is none now. waitpid(2).
-    package static func reap() -> (id: Int32, status: ExitStatus)? {
+    public static func reap() -> (id: Int32, status: ExitStatus)? {
         var status: Int32 = 0
         let process = unsafe waitpid(-1, &status, WNOHANG)
         guard process > 0 else { return nil }
@@ -109,7 +109,7 @@ package final class ChildProcess {
     }
 
     /// Replaces this process by another image; only returns when it could not. execve(2).
-    package static func replaceSelf(
+    public static func replaceSelf(
         with path: String, arguments: [String], environment: [String: String]
     ) -> SystemError {
         let variables = environment.map { "\($0.key)=\($0.value)" }
@@ -123,17 +123,17 @@ package final class ChildProcess {
 }
 
 /// A descriptor that a list can hold; closed when nobody uses it any more.
-package final class DescriptorBox: Sendable {
+public final class DescriptorBox: Sendable {
     private let descriptor: FileDescriptor
 
-    package init(_ descriptor: consuming FileDescriptor) {
+    public init(_ descriptor: consuming FileDescriptor) {
         self.descriptor = descriptor
     }
 
-    package var number: Int32 { descriptor.number }
+    public var number: Int32 { descriptor.number }
 
     /// A copy with an owner of its own.
-    package func duplicate() throws(SystemError) -> FileDescriptor {
+    public func duplicate() throws(SystemError) -> FileDescriptor {
         try descriptor.duplicate()
     }
 }

@@ -1,74 +1,74 @@
 internal import Glibc
 
 /// A point in monotonic time, in nanoseconds since an arbitrary start (clock_gettime(2), CLOCK_MONOTONIC).
-package struct Instant: Comparable, Hashable, Sendable {
-    package var nanoseconds: Int64
+public struct Instant: Comparable, Hashable, Sendable {
+    public var nanoseconds: Int64
 
-    package init(nanoseconds: Int64) {
+    public init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
     /// Later than every real instant: a wait without a deadline.
-    package static let never = Instant(nanoseconds: .max)
+    public static let never = Instant(nanoseconds: .max)
 
-    package static func < (left: Instant, right: Instant) -> Bool {
+    public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 
     /// Saturates at `never`, so that a huge configured timeout means "no deadline".
-    package static func + (left: Instant, right: TimeSpan) -> Instant {
+    public static func + (left: Instant, right: TimeSpan) -> Instant {
         let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.nanoseconds)
         return Instant(nanoseconds: overflow ? .max : sum)
     }
 
-    package static func - (left: Instant, right: Instant) -> TimeSpan {
+    public static func - (left: Instant, right: Instant) -> TimeSpan {
         TimeSpan(nanoseconds: left.nanoseconds.subtractingReportingOverflow(right.nanoseconds).partialValue)
     }
 }
 
 /// A length of time in nanoseconds. Not `Duration`: its 128-bit arithmetic is on the hot path otherwise.
-package struct TimeSpan: Comparable, Hashable, Sendable {
-    package var nanoseconds: Int64
+public struct TimeSpan: Comparable, Hashable, Sendable {
+    public var nanoseconds: Int64
 
-    package init(nanoseconds: Int64) {
+    public init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
-    package static func seconds(_ value: Int) -> TimeSpan {
+    public static func seconds(_ value: Int) -> TimeSpan {
         let (product, overflow) = value.multipliedReportingOverflow(by: 1_000_000_000)
         return TimeSpan(nanoseconds: overflow ? .max : Int64(product))
     }
 
-    package static func milliseconds(_ value: Int) -> TimeSpan {
+    public static func milliseconds(_ value: Int) -> TimeSpan {
         let (product, overflow) = value.multipliedReportingOverflow(by: 1_000_000)
         return TimeSpan(nanoseconds: overflow ? .max : Int64(product))
     }
 
     /// From a configured number of seconds; negative counts as zero, anything beyond 292 years as "for ever".
-    package static func seconds(_ value: Double) -> TimeSpan {
+    public static func seconds(_ value: Double) -> TimeSpan {
         guard value > 0 else { return TimeSpan(nanoseconds: 0) }
         let nanoseconds = value * 1e9
         return TimeSpan(nanoseconds: nanoseconds < 9.2e18 ? Int64(nanoseconds) : .max)
     }
 
-    package var milliseconds: Int { Int(nanoseconds / 1_000_000) }
-    package var seconds: Double { Double(nanoseconds) / 1e9 }
+    public var milliseconds: Int { Int(nanoseconds / 1_000_000) }
+    public var seconds: Double { Double(nanoseconds) / 1e9 }
 
-    package static func < (left: TimeSpan, right: TimeSpan) -> Bool {
+    public static func < (left: TimeSpan, right: TimeSpan) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 }
 
-package enum Clock {
+public enum Clock {
     /// Monotonic now. One vDSO call, about 20 ns.
-    package static func now() -> Instant {
+    public static func now() -> Instant {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     /// Wall time in milliseconds since 1970-01-01 UTC, for logs and `created` fields.
-    package static func unixMilliseconds() -> Int64 {
+    public static func unixMilliseconds() -> Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000

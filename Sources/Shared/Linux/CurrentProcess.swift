@@ -2,15 +2,15 @@ internal import CLinux
 internal import Glibc
 
 /// What a process can ask about itself.
-package enum CurrentProcess {
-    package static var id: Int32 { getpid() }
-    package static var parent: Int32 { getppid() }
-    package static var userID: UInt32 { geteuid() }
+public enum CurrentProcess {
+    public static var id: Int32 { getpid() }
+    public static var parent: Int32 { getppid() }
+    public static var userID: UInt32 { geteuid() }
     /// Processors that this process may use; sched_getaffinity(2). At least 1.
-    package static var usableProcessors: Int { max(1, Int(clinux_usable_processors())) }
+    public static var usableProcessors: Int { max(1, Int(clinux_usable_processors())) }
 
     /// The environment as it stands. Of a name given twice, the first counts, as in getenv(3).
-    package static func environment() -> [String: String] {
+    public static func environment() -> [String: String] {
         var result: [String: String] = [:]
         var entry = unsafe Glibc.environ
         while let pointer = unsafe entry.pointee {
@@ -26,14 +26,14 @@ package enum CurrentProcess {
 
     /// Keeps up to `bytes` of freed memory for the next use, instead of giving each large piece back to the kernel,
     /// which would fill it with zeroes page by page when it is asked for again; mallopt(3).
-    package static func keepFreedMemory(_ bytes: Int32) {
+    public static func keepFreedMemory(_ bytes: Int32) {
         clinux_keep_freed_memory(bytes)
     }
 
     /// Takes the pages of code out of this process's memory; madvise(2) MADV_DONTNEED. They stay in the kernel's cache
     /// of the file, from where those that run again come back when they do. To be called when what only a start runs
     /// has run.
-    package static func forgetCode() {
+    public static func forgetCode() {
         guard case .success(let bytes) = File.read("/proc/self/maps", limit: 4 << 20) else { return }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             // Bounds, permissions, offset, device, inode, path; proc(5). Nobody can have written to these pages.
@@ -48,17 +48,17 @@ package enum CurrentProcess {
     }
 
     /// What ps(1) and top(1) call this process; prctl(2) PR_SET_NAME.
-    package static func setName(_ name: String) {
+    public static func setName(_ name: String) {
         unsafe clinux_set_name(name)
     }
 
     /// Has the kernel send `signal` when the thread that started this process ends; prctl(2) PR_SET_PDEATHSIG.
-    package static func dieWithParent(_ signal: Signal) {
+    public static func dieWithParent(_ signal: Signal) {
         _ = clinux_set_parent_death_signal(signal.rawValue)
     }
 
     /// Memory of this process that is resident; proc(5) /proc/self/statm, second number. 0 when it cannot be read.
-    package static func residentBytes() -> Int {
+    public static func residentBytes() -> Int {
         guard case .success(let bytes) = File.read("/proc/self/statm", limit: 256) else { return 0 }
         let fields = bytes.split(separator: ASCII.space)
         guard fields.count > 1 else { return 0 }
@@ -66,7 +66,7 @@ package enum CurrentProcess {
     }
 
     /// Ends the process without running anything else.
-    package static func end(_ code: Int32) -> Never {
+    public static func end(_ code: Int32) -> Never {
         exit(code)
     }
 }

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// Tells that something in one of some directories has changed; inotify(7). What it was is for the caller to find out.
-package struct DirectoryWatch: ~Copyable {
+public struct DirectoryWatch: ~Copyable {
     private let descriptor: FileDescriptor
     private var watches: Set<Int32> = []
 
@@ -11,7 +11,7 @@ package struct DirectoryWatch: ~Copyable {
         UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO) | UInt32(IN_CLOSE_WRITE)
         | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_ONLYDIR)
 
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         // inotify_init1(2): its flags have the values of O_CLOEXEC and O_NONBLOCK.
         let number = inotify_init1(CLINUX_O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { throw .last("inotify_init1") }
@@ -19,10 +19,10 @@ package struct DirectoryWatch: ~Copyable {
     }
 
     /// Readable when something has changed.
-    package var number: Int32 { descriptor.number }
+    public var number: Int32 { descriptor.number }
 
     /// Watches these and no others, by what their names mean now; the names of those that cannot be watched.
-    package mutating func follow(_ directories: [String]) -> [String] {
+    public mutating func follow(_ directories: [String]) -> [String] {
         var kept: Set<Int32> = []
         var failed: [String] = []
         for directory in directories {
@@ -35,7 +35,7 @@ package struct DirectoryWatch: ~Copyable {
     }
 
     /// Forgets what there is to tell; whether there was anything.
-    package func drain() -> Bool {
+    public func drain() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
         var any = false
         while unsafe read(descriptor.number, &buffer, buffer.count) > 0 { any = true }

@@ -2,9 +2,9 @@ internal import CLinux
 internal import Glibc
 
 /// Whole files, and the few things that the supervisor keeps in its run directory.
-package enum File {
+public enum File {
     /// The bytes of a file of at most `limit` bytes; a longer one is EFBIG.
-    package static func read(_ path: String, limit: Int = 64 << 20) -> Result<[UInt8], SystemError> {
+    public static func read(_ path: String, limit: Int = 64 << 20) -> Result<[UInt8], SystemError> {
         let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }
         guard number >= 0 else { return .failure(.last("open")) }
         let file = FileDescriptor(owning: number)
@@ -16,14 +16,14 @@ package enum File {
     }
 
     /// Opens a file to read from.
-    package static func open(_ path: String) throws(SystemError) -> DescriptorBox {
+    public static func open(_ path: String) throws(SystemError) -> DescriptorBox {
         let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }
         guard number >= 0 else { throw .last("open") }
         return DescriptorBox(FileDescriptor(owning: number))
     }
 
     /// Standard input to its end.
-    package static func readInput(limit: Int = 64 << 20) -> Result<[UInt8], SystemError> {
+    public static func readInput(limit: Int = 64 << 20) -> Result<[UInt8], SystemError> {
         do throws(SystemError) {
             return .success(try read(0, limit: limit))
         } catch {
@@ -32,7 +32,7 @@ package enum File {
     }
 
     /// Up to `count` bytes from the beginning of a file.
-    package static func readBeginning(_ path: String, _ count: Int) -> Result<[UInt8], SystemError> {
+    public static func readBeginning(_ path: String, _ count: Int) -> Result<[UInt8], SystemError> {
         let number = unsafe path.withCString { unsafe clinux_open($0, O_RDONLY | CLINUX_O_CLOEXEC, 0) }
         guard number >= 0 else { return .failure(.last("open")) }
         let file = FileDescriptor(owning: number)
@@ -43,7 +43,7 @@ package enum File {
     }
 
     /// What is left to read of an open descriptor, up to its end.
-    package static func read(_ number: Int32, limit: Int) throws(SystemError) -> [UInt8] {
+    public static func read(_ number: Int32, limit: Int) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 << 10)
         while true {
@@ -59,7 +59,7 @@ package enum File {
     }
 
     /// Replaces a file in one step: readers see the old bytes or the new ones; rename(2).
-    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
+    public static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
         let temporary = "\(path).\(getpid())"
         let number = unsafe temporary.withCString {
             unsafe clinux_open($0, O_WRONLY | O_CREAT | O_TRUNC | CLINUX_O_CLOEXEC, mode)
@@ -79,17 +79,17 @@ package enum File {
     }
 
     /// Removes a file; one that is not there is fine.
-    package static func remove(_ path: String) {
+    public static func remove(_ path: String) {
         _ = unsafe unlink(path)
     }
 
     /// Who may use a file; chmod(2).
-    package static func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
+    public static func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
         guard unsafe chmod(path, mode) == 0 else { throw .last("chmod") }
     }
 
     /// Makes a directory for this user alone, and those above it. One that exists already must be ours.
-    package static func makePrivateDirectory(_ path: String) throws(SystemError) {
+    public static func makePrivateDirectory(_ path: String) throws(SystemError) {
         var parent = ""
         for part in path.split(separator: "/").dropLast() {
             parent += (parent.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
@@ -104,7 +104,7 @@ package enum File {
     }
 
     /// Takes the lock on `path` for as long as the descriptor lives; nil when another process holds it. flock(2).
-    package static func lock(_ path: String) throws(SystemError) -> FileDescriptor? {
+    public static func lock(_ path: String) throws(SystemError) -> FileDescriptor? {
         let number = unsafe path.withCString { unsafe clinux_open($0, O_RDWR | O_CREAT | CLINUX_O_CLOEXEC, 0o600) }
         guard number >= 0 else { throw .last("open") }
         let file = FileDescriptor(owning: number)
@@ -114,14 +114,14 @@ package enum File {
     }
 
     /// Overwrites an open file with `text`.
-    package static func overwrite(_ file: borrowing FileDescriptor, with text: String) {
+    public static func overwrite(_ file: borrowing FileDescriptor, with text: String) {
         let bytes = Array(text.utf8)
         _ = ftruncate(file.number, 0)
         _ = unsafe pwrite(file.number, bytes, bytes.count, 0)
     }
 
     /// What a symbolic link says; nil when `path` is none. readlink(2).
-    package static func linkTarget(_ path: String) -> String? {
+    public static func linkTarget(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = unsafe buffer.withUnsafeMutableBytes { raw -> Int in
             guard let base = raw.baseAddress else { return -1 }
@@ -131,7 +131,7 @@ package enum File {
     }
 
     /// `path` as seen from the root directory, for messages and for a later change of directory.
-    package static func absolute(_ path: String) -> String {
+    public static func absolute(_ path: String) -> String {
         if path.hasPrefix("/") { return path }
         guard let directory = unsafe getcwd(nil, 0) else { return path }
         defer { unsafe free(directory) }

@@ -2,32 +2,32 @@ internal import CLinux
 internal import Glibc
 
 /// A failed system call: which one, and errno.
-package struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringConvertible {
-    package let call: String
-    package let code: Int32
+public struct SystemError: Error, Equatable, Hashable, Sendable, CustomStringConvertible {
+    public let call: String
+    public let code: Int32
 
     /// There is no such file.
-    package static let noSuchFile = ENOENT
+    public static let noSuchFile = ENOENT
 
-    package init(call: String, code: Int32) {
+    public init(call: String, code: Int32) {
         self.call = call
         self.code = code
     }
 
     /// Reads errno, so it has to be made right after the call that failed.
-    package static func last(_ call: String) -> SystemError {
+    public static func last(_ call: String) -> SystemError {
         SystemError(call: call, code: errno)
     }
 
-    package var reason: String { unsafe String(cString: strerror(code)) }
-    package var description: String { "\(call): \(reason)" }
+    public var reason: String { unsafe String(cString: strerror(code)) }
+    public var description: String { "\(call): \(reason)" }
 }
 
 /// An open descriptor with exactly one owner; closed when the owner goes away.
-package struct FileDescriptor: ~Copyable, Sendable {
-    package let number: Int32
+public struct FileDescriptor: ~Copyable, Sendable {
+    public let number: Int32
 
-    package init(owning number: Int32) {
+    public init(owning number: Int32) {
         self.number = number
     }
 
@@ -36,7 +36,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Hands the number to a caller that now has to close it.
-    package consuming func release() -> Int32 {
+    public consuming func release() -> Int32 {
         let number = number
         discard self
         return number
@@ -44,19 +44,19 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// A second descriptor for the same open file, `CLOEXEC` too; fcntl(2) F_DUPFD_CLOEXEC.
     /// `minimum` is the lowest number it may get.
-    package func duplicate(minimum: Int32 = 0) throws(SystemError) -> FileDescriptor {
+    public func duplicate(minimum: Int32 = 0) throws(SystemError) -> FileDescriptor {
         let copy = clinux_fcntl(number, F_DUPFD_CLOEXEC, Int(minimum))
         guard copy >= 0 else { throw .last("fcntl(F_DUPFD_CLOEXEC)") }
         return FileDescriptor(owning: copy)
     }
 
     /// Whether an open descriptor of this number survives an exec(2), whoever owns it.
-    package static func setInheritable(_ number: Int32, _ inheritable: Bool) {
+    public static func setInheritable(_ number: Int32, _ inheritable: Bool) {
         _ = clinux_fcntl(number, F_SETFD, inheritable ? 0 : Int(FD_CLOEXEC))
     }
 
     /// Whether a descriptor of this number is open.
-    package static func isOpen(_ number: Int32) -> Bool {
+    public static func isOpen(_ number: Int32) -> Bool {
         clinux_fcntl(number, F_GETFD, 0) >= 0
     }
 }

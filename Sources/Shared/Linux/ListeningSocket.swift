@@ -5,13 +5,13 @@ internal import Glibc
 extension Socket {
     /// Has the kernel complete no further connections, so that what is queued can be accepted to the end and closing
     /// resets nobody. A client that comes meanwhile tries again a second later.
-    package static func ignoreNewConnections(_ listener: Int32) {
+    public static func ignoreNewConnections(_ listener: Int32) {
         _ = clinux_ignore_new_connections(listener)
     }
 
     /// Makes a listening socket that came from outside like one of ours: never waiting, not for children, open to new
     /// connections. Throws for anything else.
-    package static func adopt(_ number: Int32) throws(SystemError) {
+    public static func adopt(_ number: Int32) throws(SystemError) {
         var isListening: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         guard unsafe getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length) == 0 else {
@@ -26,7 +26,7 @@ extension Socket {
     }
 
     /// Connections that nobody has accepted yet; 0 when unknown.
-    package static func queueLength(_ listener: Int32) -> Int {
+    public static func queueLength(_ listener: Int32) -> Int {
         max(0, Int(clinux_queue_length(listener)))
     }
 }

@@ -6,13 +6,13 @@ internal import Glibc
 /// Reference counts in this program are not atomic (`-assume-single-threaded`), so the thread touches nothing that is
 /// counted: questions travel there and back as pointers through two pipes, and are read and freed on this side. The
 /// thread is made with the first question; the pipe of answers can be watched by an event loop.
-package final class NameLookup {
-    package struct Answer: Sendable {
-        package let name: String
+public final class NameLookup {
+    public struct Answer: Sendable {
+        public let name: String
         /// Empty when the name cannot be resolved.
-        package let addresses: [SocketAddress]
+        public let addresses: [SocketAddress]
         /// Why not; gai_strerror(3).
-        package let reason: String
+        public let reason: String
     }
 
     /// Memory of malloc(3), which belongs to the side that holds its pointer.
@@ -33,7 +33,7 @@ package final class NameLookup {
     private var isRunning = false
     private var waiting = 0
 
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         questions = try Pipe.make()
         answers = try Pipe.make()
         // The thread waits here.
@@ -41,10 +41,10 @@ package final class NameLookup {
     }
 
     /// Turns readable when there are answers.
-    package var descriptor: Int32 { answers.reading.number }
+    public var descriptor: Int32 { answers.reading.number }
 
     /// Asks for the addresses of `name`. At most 1024 questions wait; more are refused.
-    package func ask(_ name: String) throws(SystemError) {
+    public func ask(_ name: String) throws(SystemError) {
         guard waiting < 1024 else { throw SystemError(call: "getaddrinfo", code: EAGAIN) }
         if !isRunning { try startThread() }
         guard let copy = unsafe strdup(name) else { throw .last("strdup") }
@@ -56,7 +56,7 @@ package final class NameLookup {
     }
 
     /// What was found since the last call.
-    package func takeAnswers() -> [Answer] {
+    public func takeAnswers() -> [Answer] {
         var found: [Answer] = []
         while let question = unsafe Self.receive(from: answers.reading.number) {
             unsafe found.append(Self.answer(question.pointee))
@@ -137,7 +137,7 @@ package final class NameLookup {
 }
 
 extension SocketAddress {
-    package func with(port: UInt16) -> SocketAddress {
+    public func with(port: UInt16) -> SocketAddress {
         switch self {
         case .ipv4(let address, _): .ipv4(address, port: port)
         case .ipv6(let bytes, _, let scope): .ipv6(bytes, port: port, scope: scope)

@@ -2,36 +2,36 @@ internal import CLinux
 internal import Glibc
 
 /// Messages with their bounds kept, and descriptors that travel along; unix(7) SOCK_SEQPACKET, SCM_RIGHTS.
-package final class PacketSocket {
+public final class PacketSocket {
     private let descriptor: FileDescriptor
     /// Reused for every message that is received.
     private var room = [UInt8](repeating: 0, count: PacketSocket.largest)
 
     /// The longest message; what is larger travels as a descriptor.
-    package static let largest = 64 << 10
+    public static let largest = 64 << 10
     private static let mostDescriptors = 64
 
-    package struct Packet {
-        package var bytes: [UInt8]
-        package var descriptors: [DescriptorBox]
+    public struct Packet {
+        public var bytes: [UInt8]
+        public var descriptors: [DescriptorBox]
         /// The message or its descriptors did not fit: the other side does not keep to the protocol.
-        package var isCut: Bool
+        public var isCut: Bool
     }
 
-    package enum Outcome {
+    public enum Outcome {
         case packet(Packet)
         case wouldBlock
         case end
     }
 
-    package init(_ descriptor: consuming FileDescriptor) {
+    public init(_ descriptor: consuming FileDescriptor) {
         self.descriptor = descriptor
     }
 
-    package var number: Int32 { descriptor.number }
+    public var number: Int32 { descriptor.number }
 
     /// Two connected ends; socketpair(2). The second is for a child.
-    package static func pair() throws(SystemError) -> (PacketSocket, DescriptorBox) {
+    public static func pair() throws(SystemError) -> (PacketSocket, DescriptorBox) {
         var numbers: [Int32] = [-1, -1]
         guard unsafe socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | 0o2004000, 0, &numbers) == 0 else {
             throw .last("socketpair")
@@ -42,7 +42,7 @@ package final class PacketSocket {
     }
 
     /// Sends one message. False when the other side has not read enough of what came before.
-    package func send(_ bytes: [UInt8], descriptors: [DescriptorBox] = []) throws(SystemError) -> Bool {
+    public func send(_ bytes: [UInt8], descriptors: [DescriptorBox] = []) throws(SystemError) -> Bool {
         try Self.send(bytes, descriptors: descriptors, on: number)
     }
 
@@ -83,7 +83,7 @@ package final class PacketSocket {
     private static let rights: UInt32 = 1
 
     /// The next message, if there is one.
-    package func receive() throws(SystemError) -> Outcome {
+    public func receive() throws(SystemError) -> Outcome {
         let number = number
         var control = [UInt64](repeating: 0, count: 2 + Self.mostDescriptors / 2)
         var flags: Int32 = 0

@@ -2,9 +2,9 @@ internal import CLinux
 internal import Glibc
 
 /// One direction between two processes; pipe(2).
-package enum Pipe {
+public enum Pipe {
     /// The end to read from, which never waits, and the end to write to, which does.
-    package static func make() throws(SystemError) -> (reading: DescriptorBox, writing: DescriptorBox) {
+    public static func make() throws(SystemError) -> (reading: DescriptorBox, writing: DescriptorBox) {
         var numbers: [Int32] = [-1, -1]
         guard unsafe pipe2(&numbers, O_CLOEXEC) == 0 else { throw .last("pipe2") }
         let ends = (
@@ -16,7 +16,7 @@ package enum Pipe {
     }
 
     /// What is there to read now, up to `room.count` bytes.
-    package static func read(_ number: Int32, into room: inout [UInt8]) -> ReadOutcome {
+    public static func read(_ number: Int32, into room: inout [UInt8]) -> ReadOutcome {
         let count = unsafe Glibc.read(number, &room, room.count)
         if count > 0 { return .bytes(count) }
         if count < 0, errno == EAGAIN || errno == EINTR { return .wouldBlock }

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// Reference counts in this program are not atomic (`-assume-single-threaded`): who asks for the work waits for its end
 /// and does nothing meanwhile, so that there is one thread at a time that counts.
-package enum PoliteThread {
+public enum PoliteThread {
     private final class Work {
         let body: () -> Void
 
@@ -19,7 +19,7 @@ package enum PoliteThread {
     private static let slice: UInt64 = 100_000_000
 
     /// Runs `body` there and waits for it. Where no thread can be had it runs here.
-    package static func run<Result>(_ body: () -> Result) -> Result {
+    public static func run<Result>(_ body: () -> Result) -> Result {
         var result: Result?
         withoutActuallyEscaping(body) { body in
             let work = unsafe Unmanaged.passRetained(Work { result = body() })

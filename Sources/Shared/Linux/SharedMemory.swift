@@ -5,13 +5,13 @@ internal import Synchronization
 /// Memory that several processes map; memfd_create(2), mmap(2). Zero at birth, pages exist once written to.
 ///
 /// Readers and writers take care of order themselves: a store of 8 aligned bytes is never seen half done.
-@safe package final class SharedMemory {
-    package let descriptor: DescriptorBox
-    package let size: Int
+@safe public final class SharedMemory {
+    public let descriptor: DescriptorBox
+    public let size: Int
     private let base: UnsafeMutableRawPointer
 
     /// New memory of `size` bytes.
-    package convenience init(named name: String, size: Int) throws(SystemError) {
+    public convenience init(named name: String, size: Int) throws(SystemError) {
         let number = unsafe name.withCString { unsafe memfd_create($0, CLINUX_MFD_CLOEXEC) }
         guard number >= 0 else { throw .last("memfd_create") }
         let descriptor = DescriptorBox(FileDescriptor(owning: number))
@@ -20,7 +20,7 @@ internal import Synchronization
     }
 
     /// The memory behind a descriptor that another process has handed over.
-    package init(mapping descriptor: DescriptorBox) throws(SystemError) {
+    public init(mapping descriptor: DescriptorBox) throws(SystemError) {
         var status = stat()
         guard unsafe fstat(descriptor.number, &status) == 0 else { throw .last("fstat") }
         let size = Int(status.st_size)
@@ -37,23 +37,23 @@ internal import Synchronization
     }
 
     /// The mapping itself, for what is laid out in it; valid while this object lives.
-    package var pointer: UnsafeMutableRawPointer { unsafe base }
+    public var pointer: UnsafeMutableRawPointer { unsafe base }
 
     @inline(__always)
-    package func load(_ offset: Int) -> Int64 {
+    public func load(_ offset: Int) -> Int64 {
         precondition(offset >= 0 && offset <= size - 8 && offset & 7 == 0, "outside of the shared memory")
         return unsafe base.load(fromByteOffset: offset, as: Int64.self)
     }
 
     @inline(__always)
-    package func store(_ value: Int64, _ offset: Int) {
+    public func store(_ value: Int64, _ offset: Int) {
         precondition(offset >= 0 && offset <= size - 8 && offset & 7 == 0, "outside of the shared memory")
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: Int64.self)
     }
 
     /// For the one writer of a counter: readers in other processes see the old value or the new one.
     @inline(__always)
-    package func add(_ value: Int64, _ offset: Int) {
+    public func add(_ value: Int64, _ offset: Int) {
         store(load(offset) &+ value, offset)
     }
 
@@ -67,23 +67,23 @@ internal import Synchronization
     }
 
     @inline(__always)
-    package func atomicLoad(_ offset: Int) -> Int64 {
+    public func atomicLoad(_ offset: Int) -> Int64 {
         withAtomic(offset) { $0.load(ordering: .relaxed) }
     }
 
-    package func atomicStore(_ value: Int64, _ offset: Int) {
+    public func atomicStore(_ value: Int64, _ offset: Int) {
         withAtomic(offset) { $0.store(value, ordering: .relaxed) }
     }
 
     /// Adds and answers the sum.
     @discardableResult @inline(__always)
-    package func atomicAdd(_ value: Int64, _ offset: Int) -> Int64 {
+    public func atomicAdd(_ value: Int64, _ offset: Int) -> Int64 {
         withAtomic(offset) { $0.wrappingAdd(value, ordering: .relaxed).newValue }
     }
 
     /// Replaces the number if it is still `expected`.
     @inline(__always)
-    package func atomicReplace(_ expected: Int64, with value: Int64, _ offset: Int) -> Bool {
+    public func atomicReplace(_ expected: Int64, with value: Int64, _ offset: Int) -> Bool {
         withAtomic(offset) {
             $0.compareExchange(expected: expected, desired: value, ordering: .relaxed).exchanged
         }
@@ -91,7 +91,7 @@ internal import Synchronization
 
     /// Copies `bytes[range]` to `offset`.
     @inline(__always)
-    package func store(_ bytes: [UInt8], _ range: Range<Int>, _ offset: Int) {
+    public func store(_ bytes: [UInt8], _ range: Range<Int>, _ offset: Int) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside of the bytes")
         precondition(offset >= 0 && range.count <= size - offset, "outside of the shared memory")
         unsafe bytes.withUnsafeBytes { raw in
@@ -101,25 +101,25 @@ internal import Synchronization
     }
 
     /// A copy of `count` bytes from `offset` on.
-    package func bytes(_ offset: Int, _ count: Int) -> [UInt8] {
+    public func bytes(_ offset: Int, _ count: Int) -> [UInt8] {
         precondition(offset >= 0 && count >= 0 && count <= size - offset, "outside of the shared memory")
         return unsafe [UInt8](UnsafeRawBufferPointer(start: base + offset, count: count))
     }
 
     /// Neither the compiler nor the processor moves loads and stores across it.
-    package static func fence() {
+    public static func fence() {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 
-    package func clear(_ offset: Int, _ count: Int) {
+    public func clear(_ offset: Int, _ count: Int) {
         precondition(offset >= 0 && count >= 0 && count <= size - offset, "outside of the shared memory")
         unsafe memset(base + offset, 0, count)
     }
 }
 
 /// Bytes too large for a message, handed over as a file that nobody can change any more; fcntl(2) F_ADD_SEALS.
-package enum SealedBytes {
-    package static func make(named name: String, _ bytes: [UInt8]) throws(SystemError) -> DescriptorBox {
+public enum SealedBytes {
+    public static func make(named name: String, _ bytes: [UInt8]) throws(SystemError) -> DescriptorBox {
         let flags = CLINUX_MFD_CLOEXEC | CLINUX_MFD_ALLOW_SEALING
         let number = unsafe name.withCString { unsafe memfd_create($0, flags) }
         guard number >= 0 else { throw .last("memfd_create") }
@@ -138,19 +138,19 @@ package enum SealedBytes {
     }
 
     /// How many they are.
-    package static func count(_ descriptor: DescriptorBox) throws(SystemError) -> Int {
+    public static func count(_ descriptor: DescriptorBox) throws(SystemError) -> Int {
         var status = stat()
         guard unsafe fstat(descriptor.number, &status) == 0 else { throw .last("fstat") }
         return Int(status.st_size)
     }
 
     /// All of them.
-    package static func read(_ descriptor: DescriptorBox) throws(SystemError) -> [UInt8] {
+    public static func read(_ descriptor: DescriptorBox) throws(SystemError) -> [UInt8] {
         try read(descriptor, 0..<count(descriptor))
     }
 
     /// Some of them, wherever other readers of the same file stand; pread(2). They are in memory: nobody waits.
-    package static func read(_ descriptor: DescriptorBox, _ range: Range<Int>) throws(SystemError) -> [UInt8] {
+    public static func read(_ descriptor: DescriptorBox, _ range: Range<Int>) throws(SystemError) -> [UInt8] {
         precondition(range.lowerBound >= 0, "before the beginning")
         var failure: SystemError?
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { room, filled in

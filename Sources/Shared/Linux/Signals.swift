@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// The signals that a process of ours acts on; signal(7).
-package enum Signal: Int32, CaseIterable, Sendable {
+public enum Signal: Int32, CaseIterable, Sendable {
     case hangUp = 1
     case interrupt = 2
     case quit = 3
@@ -18,7 +18,7 @@ package enum Signal: Int32, CaseIterable, Sendable {
     case ttyOutput = 22
     case windowChange = 28
 
-    package var name: String {
+    public var name: String {
         switch self {
         case .hangUp: "SIGHUP"
         case .interrupt: "SIGINT"
@@ -38,7 +38,7 @@ package enum Signal: Int32, CaseIterable, Sendable {
     }
 
     /// The name of any signal: `SIGSEGV`, or its number.
-    package static func name(of number: Int32) -> String {
+    public static func name(of number: Int32) -> String {
         if let known = Signal(rawValue: number) { return known.name }
         return switch number {
         case 4: "SIGILL"
@@ -52,21 +52,21 @@ package enum Signal: Int32, CaseIterable, Sendable {
 }
 
 /// Signals as records to read instead of interruptions; signalfd(2).
-package struct SignalDescriptor: ~Copyable {
+public struct SignalDescriptor: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
-    package struct Record: Sendable {
-        package let signal: Signal
+    public struct Record: Sendable {
+        public let signal: Signal
         /// Who sent it; 0 for the kernel.
-        package let process: Int32
-        package let user: UInt32
+        public let process: Int32
+        public let user: UInt32
     }
 
-    package var number: Int32 { descriptor.number }
+    public var number: Int32 { descriptor.number }
 
     /// Blocks `signals` in this thread and those it starts, gives them their default action (a parent may have
     /// set them to be ignored, and then the kernel would drop them), and makes them readable here.
-    package init(taking signals: [Signal]) throws(SystemError) {
+    public init(taking signals: [Signal]) throws(SystemError) {
         var mask = sigset_t()
         unsafe sigemptyset(&mask)
         for one in signals {
@@ -80,7 +80,7 @@ package struct SignalDescriptor: ~Copyable {
     }
 
     /// The next signal that came, if any. Equal ones that came before it was read are one.
-    package func next() -> Record? {
+    public func next() -> Record? {
         while true {
             var info = signalfd_siginfo()
             let size = MemoryLayout<signalfd_siginfo>.size
@@ -92,7 +92,7 @@ package struct SignalDescriptor: ~Copyable {
     }
 
     /// Ignores signals for good.
-    package static func ignore(_ signals: [Signal]) {
+    public static func ignore(_ signals: [Signal]) {
         for one in signals { _ = signal(one.rawValue, SIG_IGN) }
     }
 }

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// What one try to receive brought.
-package enum ReadOutcome: Equatable, Sendable {
+public enum ReadOutcome: Equatable, Sendable {
     case bytes(Int)
     case wouldBlock
     /// The other side closed its sending direction.
@@ -10,17 +10,17 @@ package enum ReadOutcome: Equatable, Sendable {
 }
 
 /// What one try to send achieved.
-package enum WriteOutcome: Equatable, Sendable {
+public enum WriteOutcome: Equatable, Sendable {
     case bytes(Int)
     case wouldBlock
 }
 
 /// A piece of a message to send: a range of one of the arrays lent to `Socket.send`.
-package struct Piece: Equatable, Sendable {
-    package var source: Int
-    package var range: Range<Int>
+public struct Piece: Equatable, Sendable {
+    public var source: Int
+    public var range: Range<Int>
 
-    package init(source: Int, range: Range<Int>) {
+    public init(source: Int, range: Range<Int>) {
         self.source = source
         self.range = range
     }
@@ -28,7 +28,7 @@ package struct Piece: Equatable, Sendable {
 
 extension [Piece] {
     /// Bytes of all of them.
-    package var length: Int {
+    public var length: Int {
         var length = 0
         for piece in self { length += piece.range.count }
         return length
@@ -36,26 +36,26 @@ extension [Piece] {
 }
 
 /// System calls on sockets. All sockets are born `CLOEXEC | NONBLOCK`. Knows no event loop.
-package enum Socket {
+public enum Socket {
     /// A TCP or Unix stream socket that is not bound or connected yet; socket(2).
-    package static func stream(for address: SocketAddress) throws(SystemError) -> FileDescriptor {
+    public static func stream(for address: SocketAddress) throws(SystemError) -> FileDescriptor {
         let number = socket(address.family, Int32(SOCK_STREAM.rawValue) | 0o2004000, 0)  // CLOEXEC | NONBLOCK
         guard number >= 0 else { throw .last("socket") }
         return FileDescriptor(owning: number)
     }
 
-    package static func bind(_ socket: borrowing FileDescriptor, to address: SocketAddress) throws(SystemError) {
+    public static func bind(_ socket: borrowing FileDescriptor, to address: SocketAddress) throws(SystemError) {
         let number = socket.number
         let result = unsafe address.withSocketAddress { unsafe Glibc.bind(number, $0, $1) }
         guard result == 0 else { throw .last("bind") }
     }
 
-    package static func listen(_ socket: borrowing FileDescriptor, backlog: Int32) throws(SystemError) {
+    public static func listen(_ socket: borrowing FileDescriptor, backlog: Int32) throws(SystemError) {
         guard Glibc.listen(socket.number, backlog) == 0 else { throw .last("listen") }
     }
 
     /// The next queued connection, or nil when there is none (or it was gone before we came); accept4(2).
-    package static func accept(_ listener: Int32) throws(SystemError) -> FileDescriptor? {
+    public static func accept(_ listener: Int32) throws(SystemError) -> FileDescriptor? {
         let number = accept4(listener, nil, nil, 0o2004000)
         if number >= 0 { return FileDescriptor(owning: number) }
         switch errno {
@@ -65,7 +65,7 @@ package enum Socket {
     }
 
     /// Begins to connect. True when it is connected already, false when the socket turns writable later.
-    package static func connect(_ socket: borrowing FileDescriptor, to address: SocketAddress) throws(SystemError)
+    public static func connect(_ socket: borrowing FileDescriptor, to address: SocketAddress) throws(SystemError)
         -> Bool
     {
         let number = socket.number
@@ -75,7 +75,7 @@ package enum Socket {
     }
 
     /// The pending error of a socket, which says how a connect ended; socket(7) SO_ERROR.
-    package static func pendingError(_ socket: Int32) -> Int32 {
+    public static func pendingError(_ socket: Int32) -> Int32 {
         var code: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         guard unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &length) == 0 else { return errno }
@@ -83,7 +83,7 @@ package enum Socket {
     }
 
     /// Sets a boolean or number option; socket(7), tcp(7).
-    package static func set(_ option: Option, to value: Int32, on socket: Int32) throws(SystemError) {
+    public static func set(_ option: Option, to value: Int32, on socket: Int32) throws(SystemError) {
         var value = value
         let length = socklen_t(MemoryLayout<Int32>.size)
         guard unsafe setsockopt(socket, option.level, option.name, &value, length) == 0 else {
@@ -91,7 +91,7 @@ package enum Socket {
         }
     }
 
-    package enum Option: Sendable {
+    public enum Option: Sendable {
         case reuseAddress, reusePort, noDelay, keepAlive, onlyIPv6
 
         var level: Int32 {
@@ -114,7 +114,7 @@ package enum Socket {
     }
 
     /// The address a socket is bound to; getsockname(2).
-    package static func localAddress(_ socket: Int32) throws(SystemError) -> SocketAddress {
+    public static func localAddress(_ socket: Int32) throws(SystemError) -> SocketAddress {
         try unsafe name(of: socket, "getsockname") { unsafe getsockname($0, $1, $2) }
     }
 
@@ -136,7 +136,7 @@ package enum Socket {
     }
 
     /// Receives into `bytes[room]`, once; recv(2).
-    package static func receive(
+    public static func receive(
         _ socket: Int32, into bytes: inout [UInt8], _ room: Range<Int>
     ) throws(SystemError) -> ReadOutcome {
         precondition(room.lowerBound >= 0 && room.upperBound <= bytes.count && !room.isEmpty, "no room to receive into")
@@ -151,13 +151,13 @@ package enum Socket {
     }
 
     /// Whether something was received that nobody has read; recv(2) MSG_PEEK. The end is not something.
-    package static func hasUnread(_ socket: Int32) -> Bool {
+    public static func hasUnread(_ socket: Int32) -> Bool {
         var byte: UInt8 = 0
         return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
     }
 
     /// Sends `bytes[range]`, once; send(2) without SIGPIPE.
-    package static func send(
+    public static func send(
         _ socket: Int32, _ bytes: [UInt8], _ range: Range<Int>
     ) throws(SystemError) -> WriteOutcome {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range outside of the bytes")
@@ -172,7 +172,7 @@ package enum Socket {
     ///
     /// A piece names its array by number: 0 is `first`, 1 is `second`, 2 is `third`. At most 64 pieces go at once;
     /// the caller comes again for the rest, as it does after any partial send.
-    package static func send(
+    public static func send(
         _ socket: Int32, _ pieces: ArraySlice<Piece>, skip: Int, _ first: [UInt8], _ second: [UInt8], _ third: [UInt8]
     ) throws(SystemError) -> WriteOutcome {
         let count = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { vectors -> Int in
@@ -210,7 +210,7 @@ package enum Socket {
     }
 
     /// Ends the sending direction; the other side reads end-of-file. shutdown(2).
-    package static func finishSending(_ socket: Int32) {
+    public static func finishSending(_ socket: Int32) {
         _ = shutdown(socket, Int32(SHUT_WR))
     }
 }

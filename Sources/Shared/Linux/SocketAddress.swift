@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// An IPv4 or IPv6 address with a port, or the path of a Unix socket.
-package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
+public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// Address in network order.
     case ipv4(UInt32, port: UInt16)
     /// 16 bytes in network order and a scope (interface) number.
@@ -10,7 +10,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     case unix(path: String)
 
     /// A numeric address; `host` may be `127.0.0.1`, `::1` or `[::1]`, never a name. inet_pton(3).
-    package init?(host: String, port: UInt16) {
+    public init?(host: String, port: UInt16) {
         var text = host
         if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
         var four = in_addr()
@@ -43,7 +43,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// The addresses that a word stands for: an address, `localhost`, or `*` for every address of this machine, as IPv4
     /// and as IPv6. Nil for anything else; names are none.
-    package static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
+    public static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
         let words: [String] =
             switch host {
             case "*": ["0.0.0.0", "::"]
@@ -59,7 +59,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The same for a word with a port behind it: `127.0.0.1:4000`, `[::1]:4000`, `*:4000`.
-    package static func listening(_ text: String) -> [SocketAddress]? {
+    public static func listening(_ text: String) -> [SocketAddress]? {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0
         else { return nil }
         let host = String(text[..<colon])
@@ -68,7 +68,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         return addresses(of: host, port: port)
     }
 
-    package var port: UInt16? {
+    public var port: UInt16? {
         switch self {
         case .ipv4(_, let port), .ipv6(_, let port, _): port
         case .unix: nil
@@ -76,7 +76,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// 127.0.0.0/8, ::1 and Unix sockets: reachable from this machine only.
-    package var isLoopback: Bool {
+    public var isLoopback: Bool {
         switch self {
         case .ipv4(let address, _): UInt32(bigEndian: address) >> 24 == 127
         case .ipv6(let bytes, _, _): bytes == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
@@ -85,7 +85,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// `127.0.0.1:4000`, `[::1]:4000`, `unix:/path`.
-    package var description: String {
+    public var description: String {
         switch self {
         case .ipv4(let address, let port):
             let a = UInt32(bigEndian: address)

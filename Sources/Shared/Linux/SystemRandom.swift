@@ -1,8 +1,8 @@
 internal import CLinux
 
 /// Random bits of the kernel; getrandom(2). For seeds, not for each number.
-package enum SystemRandom {
-    package static func seed() -> UInt64 {
+public enum SystemRandom {
+    public static func seed() -> UInt64 {
         var value: UInt64 = 0
         let count = unsafe withUnsafeMutableBytes(of: &value) { unsafe clinux_getrandom($0.baseAddress, $0.count) }
         // Only a kernel that is still booting has none; time differs between processes well enough then.

@@ -5,7 +5,7 @@ internal import Glibc
 extension Socket {
     /// Sends one datagram, and copies of descriptors with it, to a Unix address; true when it was taken. Never waits.
     @discardableResult
-    package static func sendDatagram(
+    public static func sendDatagram(
         _ bytes: [UInt8], descriptors: [DescriptorBox] = [], to address: SocketAddress
     ) -> Bool {
         let number = socket(address.family, Int32(SOCK_DGRAM.rawValue) | 0o2004000, 0)
@@ -18,7 +18,7 @@ extension Socket {
     }
 
     /// Whose process is at the other end of a connected Unix socket, and its number; SO_PEERCRED.
-    package static func peer(of socket: Int32) throws(SystemError) -> (user: UInt32, process: Int32) {
+    public static func peer(of socket: Int32) throws(SystemError) -> (user: UInt32, process: Int32) {
         var credentials = ucred_like()
         var length = socklen_t(MemoryLayout<ucred_like>.size)
         guard unsafe getsockopt(socket, SOL_SOCKET, Int32(CLINUX_SO_PEERCRED), &credentials, &length) == 0 else {

@@ -3,21 +3,21 @@ internal import Glibc
 
 /// The way back to the image that this process ran before it was replaced: an executable that is still open, whatever
 /// has become of its file.
-package enum WayBack {
+public enum WayBack {
     /// From now on a trap or a crash of this process makes it that image, in the same process: its children stay its
     /// children, descriptors that are inheritable stay open. signal-safety(7): all memory that takes is written here.
-    package static func arm(_ executable: DescriptorBox, arguments: [String], environment: [String: String]) {
+    public static func arm(_ executable: DescriptorBox, arguments: [String], environment: [String: String]) {
         let variables = environment.map { "\($0.key)=\($0.value)" }
         unsafe clinux_take_crashes(executable.number, lastingCStrings(arguments), lastingCStrings(variables))
     }
 
     /// A crash is a crash again.
-    package static func disarm() {
+    public static func disarm() {
         clinux_take_crashes(-1, nil, nil)
     }
 
     /// Goes back now; only returns when that failed.
-    package static func take(
+    public static func take(
         _ executable: Int32, arguments: [String], environment: [String: String]
     ) -> SystemError {
         let variables = environment.map { "\($0.key)=\($0.value)" }

@@ -4,23 +4,23 @@
 /// waits for whoever reads the stream: up to 1 MiB is kept for him, then the newest lines are dropped and counted.
 /// Pieces are cut at line ends and are short enough that a pipe takes each one whole, so the lines of several
 /// workers never mix; a file takes all of them at once.
-package final class LineSink {
+public final class LineSink {
     private let stream: StandardStream
     private let pending = ByteBuffer(capacity: 4096)
     /// Lines lost because nobody read the stream.
-    package private(set) var dropped = 0
+    public private(set) var dropped = 0
     private static let mostPending = 1 << 20
     private let isFile: Bool
     private let longestPiece: Int
 
-    package init(_ stream: StandardStream = .output) {
+    public init(_ stream: StandardStream = .output) {
         self.stream = stream
         isFile = stream.isFile
         longestPiece = isFile ? Self.mostPending : StandardStream.wholePiece
     }
 
     /// Takes over a copy of `line`, which ends with a newline.
-    package func append(_ line: ByteBuffer) {
+    public func append(_ line: ByteBuffer) {
         guard pending.count + line.count <= Self.mostPending else {
             dropped += 1
             return
@@ -29,13 +29,13 @@ package final class LineSink {
     }
 
     /// Writes what the stream takes without waiting. Call it at the end of a turn.
-    package func flush() {
+    public func flush() {
         while !pending.isEmpty, isFile || stream.hasRoom { writePiece() }
         if pending.isEmpty { pending.shrink(to: 64 << 10) }
     }
 
     /// Writes everything, waiting where needed. Call it once, before the process ends.
-    package func finish() {
+    public func finish() {
         while !pending.isEmpty { writePiece() }
     }
 

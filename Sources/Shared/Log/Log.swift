@@ -2,11 +2,11 @@
 ///
 /// The name of an event is constant text, found by searching the sources; everything variable is a field. Keys,
 /// bodies and credentials never become fields: a `Secret` has no way to be written here but as `<secret>`.
-package final class Log {
-    package enum Level: Int, Comparable, CaseIterable, Sendable {
+public final class Log {
+    public enum Level: Int, Comparable, CaseIterable, Sendable {
         case debug, info, warn, error
 
-        package var name: StaticString {
+        public var name: StaticString {
             switch self {
             case .debug: "debug"
             case .info: "info"
@@ -15,22 +15,22 @@ package final class Log {
             }
         }
 
-        package init?(name: String) {
+        public init?(name: String) {
             guard let level = Self.allCases.first(where: { "\($0.name)" == name }) else { return nil }
             self = level
         }
 
-        package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
     /// Events below it are not written.
-    package var level: Level
+    public var level: Level
     private let line = ByteBuffer(capacity: 1024)
     private let process = Int(CurrentProcess.id)
     private let write: ([UInt8], Range<Int>) -> Void
 
     /// `write` gets each line whole, newline included; the default is standard error.
-    package init(
+    public init(
         level: Level = .info,
         write: @escaping ([UInt8], Range<Int>) -> Void = { StandardStream.error.write($0, $1) }
     ) {
@@ -39,7 +39,7 @@ package final class Log {
     }
 
     /// Writes `{"ts":…,"level":…,"event":…,"pid":…,` and what `fields` adds.
-    package func event(_ level: Level, _ name: StaticString, _ fields: (inout JSONObject) -> Void = { _ in }) {
+    public func event(_ level: Level, _ name: StaticString, _ fields: (inout JSONObject) -> Void = { _ in }) {
         guard level >= self.level else { return }
         line.removeAll()
         var object = JSONObject(in: line)
@@ -56,7 +56,7 @@ package final class Log {
     }
 
     /// Writes a finished line of another process.
-    package func pass(_ bytes: [UInt8]) {
+    public func pass(_ bytes: [UInt8]) {
         line.removeAll()
         line.append(bytes)
         line.append(ASCII.lineFeed)
@@ -71,8 +71,8 @@ package final class Log {
 }
 
 /// Times of log lines: RFC 3339 in UTC, `2026-01-31T12:34:56.789Z`. Pure.
-package enum Timestamp {
-    package static func text(_ unixMilliseconds: Int64) -> String {
+public enum Timestamp {
+    public static func text(_ unixMilliseconds: Int64) -> String {
         let milliseconds = Int(unixMilliseconds % 1000)
         let seconds = Int(unixMilliseconds / 1000)
         // Days since 1970 to a date of the Gregorian calendar, by eras of 400 years that begin in March.

@@ -1,5 +1,5 @@
 /// Why reading or writing could not go on.
-package enum StreamFailure: Error, Equatable, Sendable {
+public enum StreamFailure: Error, Equatable, Sendable {
     case system(SystemError)
     /// The layer above the socket (TLS) failed; in words fit for a log.
     case layer(String)
@@ -8,7 +8,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
 }
 
 /// What lies between a socket and the bytes that its users see: TLS. A plain stream has none.
-@Loop package protocol StreamLayer: AnyObject {
+@Loop public protocol StreamLayer: AnyObject {
     func receive(into bytes: inout [UInt8], _ room: Range<Int>) throws(StreamFailure) -> ReadOutcome
     func send(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> WriteOutcome
     /// After `wouldBlock`: whether it is the other direction of the socket that it waits for.
@@ -22,21 +22,21 @@ package enum StreamFailure: Error, Equatable, Sendable {
 /// A connected socket, read and written by one task at a time in each direction. Owns the descriptor.
 ///
 /// Knows no protocol. Every wait has a deadline and may be cancelled.
-@Loop package final class ByteStream {
-    package let readiness: Readiness
-    package var layer: (any StreamLayer)?
+@Loop public final class ByteStream {
+    public let readiness: Readiness
+    public var layer: (any StreamLayer)?
     private var descriptor: FileDescriptor?
 
-    package init(_ descriptor: consuming FileDescriptor) throws(SystemError) {
+    public init(_ descriptor: consuming FileDescriptor) throws(SystemError) {
         readiness = try Readiness(watching: descriptor.number)
         self.descriptor = consume descriptor
     }
 
-    package var number: Int32 { readiness.number }
-    package private(set) var isOpen = true
+    public var number: Int32 { readiness.number }
+    public private(set) var isOpen = true
 
     /// Tries once to receive into `buffer`, without waiting. After `wouldBlock` the place to wait at is `receiver`.
-    package func receive(into buffer: ByteBuffer, room: Int) throws(StreamFailure) -> ReadOutcome {
+    public func receive(into buffer: ByteBuffer, room: Int) throws(StreamFailure) -> ReadOutcome {
         guard isOpen else { throw .cancelled }
         var outcome = ReadOutcome.wouldBlock
         guard readiness.isReadable else { return outcome }
@@ -70,10 +70,10 @@ package enum StreamFailure: Error, Equatable, Sendable {
     }
 
     /// Whoever was told `wouldBlock` waits here before he tries again: for bytes, or for what the layer needs first.
-    package var receiver: Waiter { layer?.waitsForOtherDirection == true ? readiness.writer : readiness.reader }
+    public var receiver: Waiter { layer?.waitsForOtherDirection == true ? readiness.writer : readiness.reader }
 
     /// Receives what is there, or waits for something; the number of bytes, 0 at the end.
-    package func read(
+    public func read(
         into buffer: ByteBuffer, room: Int, until deadline: Instant, cancelledBy cancellation: Cancellation? = nil
     ) async throws(StreamFailure) -> Int {
         while true {
@@ -86,10 +86,10 @@ package enum StreamFailure: Error, Equatable, Sendable {
     }
 
     /// Whether the layer has to wait for room to send before it can go on reading: `read` knows how.
-    package var waitsToWrite: Bool { layer?.waitsForOtherDirection ?? false }
+    public var waitsToWrite: Bool { layer?.waitsForOtherDirection ?? false }
 
     /// Waits until there may be something to read; `handler` deals with what comes for as long as it likes.
-    package func waitReadable(
+    public func waitReadable(
         until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
     ) async throws(StreamFailure) {
         try Self.check(await readiness.waitReadable(until: deadline, cancelledBy: cancellation, handledBy: handler))
@@ -97,7 +97,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
 
     /// Sends what goes of `pieces` in one try, without waiting; how many bytes that was. Most answers go whole, and a
     /// call that cannot wait costs a third of one that can.
-    package func trySend(
+    public func trySend(
         _ pieces: [Piece], _ first: [UInt8], _ second: [UInt8] = [], _ third: [UInt8] = []
     ) throws(StreamFailure) -> Int {
         guard !pieces.isEmpty, !pieces[0].range.isEmpty else { return 0 }
@@ -115,7 +115,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
     /// `interruptible` ends the wait for room when the other side has said something meanwhile, and answers false:
     /// an upstream that refuses a body while it is being sent is to be heard.
     @discardableResult
-    package func write(
+    public func write(
         _ pieces: [Piece], sent: Int = 0, _ first: [UInt8], _ second: [UInt8] = [], _ third: [UInt8] = [],
         until deadline: Instant, cancelledBy cancellation: Cancellation? = nil, interruptible: Bool = false
     ) async throws(StreamFailure) -> Bool {
@@ -174,20 +174,20 @@ package enum StreamFailure: Error, Equatable, Sendable {
     }
 
     /// Sends `bytes[range]`, all of it.
-    package func write(
+    public func write(
         _ bytes: [UInt8], _ range: Range<Int>, until deadline: Instant, cancelledBy cancellation: Cancellation? = nil
     ) async throws(StreamFailure) {
         try await write([Piece(source: 0, range: range)], bytes, until: deadline, cancelledBy: cancellation)
     }
 
     /// Ends the sending direction; the other side reads end-of-file.
-    package func finishSending() {
+    public func finishSending() {
         layer?.finish()
         Socket.finishSending(number)
     }
 
     /// Closes at once. Whoever waits here is told `cancelled`.
-    package func close() {
+    public func close() {
         guard isOpen else { return }
         layer?.finish()
         readiness.close()
@@ -196,7 +196,7 @@ package enum StreamFailure: Error, Equatable, Sendable {
     }
 
     /// What it means for the stream how a wait for it has ended.
-    package static func check(_ wake: Wake) throws(StreamFailure) {
+    public static func check(_ wake: Wake) throws(StreamFailure) {
         switch wake {
         case .ready: return
         case .deadline: throw .deadline

@@ -2,8 +2,8 @@
 ///
 /// A process has at most one, run by its first thread. It knows no protocol. A turn is: run what is ready, wait
 /// for the kernel, wake whoever waited for what happened, wake whoever's deadline passed.
-package final class EventLoop: SerialExecutor, TaskExecutor {
-    package static let shared = EventLoop()
+public final class EventLoop: SerialExecutor, TaskExecutor {
+    public static let shared = EventLoop()
 
     // Touched by the loop's thread only, which is what being an executor promises.
     private nonisolated(unsafe) var jobs = JobQueue()
@@ -15,7 +15,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
     /// is resumed. For a process with one thread of Swift code: a task that has to prefer an executor asks its
     /// preference, under a lock, at every call of an async function (a third of a worker's instructions for a
     /// request). Not for a test, whose runner has jobs of its own.
-    package nonisolated func takeProcess() {
+    public nonisolated func takeProcess() {
         unsafe ownsProcess = true
         unsafe GlobalJobs.take { job in
             // The runtime hands over the job itself; UnownedJob is that pointer.
@@ -27,12 +27,12 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
         unsafe jobs.append(job)
     }
 
-    package nonisolated func enqueue(_ job: consuming ExecutorJob) {
+    public nonisolated func enqueue(_ job: consuming ExecutorJob) {
         unsafe jobs.append(UnownedJob(job))
     }
 
     /// Turns until `stop()`. Call it on the first thread of the process.
-    package nonisolated func run() {
+    public nonisolated func run() {
         // Once for all turns: to enter isolated code allocates.
         Loop.assumeIsolated { turnUntilStopped() }
     }
@@ -62,15 +62,15 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
         }
     }
 
-    @Loop package func stop() {
+    @Loop public func stop() {
         unsafe isRunning = false
     }
 
     /// The time at which the current turn began to run tasks; precise enough for deadlines.
-    @Loop package var now: Instant { Reactor.shared.now }
+    @Loop public var now: Instant { Reactor.shared.now }
 
     /// Starts a task that lives on the loop. The only place where one is made.
-    package nonisolated func start(_ body: @escaping @Loop () async -> Void) {
+    public nonisolated func start(_ body: @escaping @Loop () async -> Void) {
         if unsafe ownsProcess {
             Task { @Loop in await body() }
         } else {
@@ -79,17 +79,17 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
     }
 
     /// Waits until `deadline`.
-    @Loop package func sleep(until deadline: Instant) async {
+    @Loop public func sleep(until deadline: Instant) async {
         _ = await Waiter().wait(until: deadline)
     }
 
     /// Lets everybody else go first: what is ready now, and what the kernel has to tell.
-    @Loop package func turn() async {
+    @Loop public func turn() async {
         await sleep(until: Instant(nanoseconds: 0))
     }
 
     /// Called once each turn, and at least once a second: heartbeats and other housekeeping.
-    @Loop package func eachTurn(_ body: @escaping @Loop (Instant) -> Void) {
+    @Loop public func eachTurn(_ body: @escaping @Loop (Instant) -> Void) {
         Reactor.shared.eachTurn = body
     }
 }

@@ -4,16 +4,16 @@
 /// executor (`Task(executorPreference: EventLoop.shared)`) it also runs the rest of those tasks. Without the second
 /// every resumed continuation travels over the global pool's threads and back.
 @globalActor
-package actor Loop {
-    package static let shared = Loop()
+public actor Loop {
+    public static let shared = Loop()
 
-    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe EventLoop.shared.asUnownedSerialExecutor()
     }
 
     /// Runs `body` as code of the loop. For the two places that are on its thread without the compiler knowing:
     /// the loop itself, and a role's entry before the loop turns.
-    package static func assumeIsolated<Result>(_ body: @Loop () throws -> Result) rethrows -> Result {
+    public static func assumeIsolated<Result>(_ body: @Loop () throws -> Result) rethrows -> Result {
         try withoutActuallyEscaping(body) { body in
             // The same function, but for the isolation in its type (as MainActor.assumeIsolated does it).
             try unsafe unsafeBitCast(body, to: (() throws -> Result).self)()

@@ -2,18 +2,18 @@
 /// every entry lies.
 ///
 /// Pure. Numbers are small and dense; the caller hands them out (`EventLoop` numbers its waiters).
-package struct TimerHeap: Sendable {
+public struct TimerHeap: Sendable {
     private var heap: [(deadline: Instant, number: Int)] = []
     /// Where a number lies in `heap`; -1 when it has no deadline.
     private var positions: [Int] = []
 
-    package init() {}
+    public init() {}
 
-    package var earliest: Instant? { heap.first?.deadline }
-    package var count: Int { heap.count }
+    public var earliest: Instant? { heap.first?.deadline }
+    public var count: Int { heap.count }
 
     /// Gives `number` a deadline, or another one.
-    package mutating func set(_ number: Int, to deadline: Instant) {
+    public mutating func set(_ number: Int, to deadline: Instant) {
         while positions.count <= number { positions.append(-1) }
         var position = positions[number]
         if position < 0 {
@@ -26,7 +26,7 @@ package struct TimerHeap: Sendable {
         settle(position)
     }
 
-    package mutating func remove(_ number: Int) {
+    public mutating func remove(_ number: Int) {
         guard number < positions.count, positions[number] >= 0 else { return }
         let position = positions[number]
         positions[number] = -1
@@ -38,7 +38,7 @@ package struct TimerHeap: Sendable {
     }
 
     /// Takes out the earliest number whose deadline is not after `now`.
-    package mutating func popDue(_ now: Instant) -> Int? {
+    public mutating func popDue(_ now: Instant) -> Int? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         remove(first.number)
         return first.number

@@ -1,5 +1,5 @@
 /// Why a wait ended.
-package enum Wake: Sendable {
+public enum Wake: Sendable {
     case ready
     case deadline
     case cancelled
@@ -7,13 +7,13 @@ package enum Wake: Sendable {
 
 /// Ends the wait that somebody is in, when what he waits for has become pointless: the client hung up, the process
 /// is told to finish. One per client connection; asked before each wait and told during it.
-@Loop package final class Cancellation {
-    package private(set) var isCancelled = false
+@Loop public final class Cancellation {
+    public private(set) var isCancelled = false
     fileprivate var waiter: Waiter?
 
-    package init() {}
+    public init() {}
 
-    package func cancel() {
+    public func cancel() {
         guard !isCancelled else { return }
         isCancelled = true
         waiter?.wake(.cancelled)
@@ -25,19 +25,19 @@ package enum Wake: Sendable {
 /// The timer stays armed between waits and is only moved to an earlier time, never to a later one: when it fires
 /// early it finds a later deadline and is set to that. So the usual wait, which ends long before its deadline,
 /// costs no work on the heap.
-@safe @Loop package final class Waiter {
+@safe @Loop public final class Waiter {
     private var continuation: UnsafeContinuation<Wake, Never>?
     private var deadline = Instant.never
     private var timer: Int?
     private var armedFor = Instant.never
     private var isClosed = false
 
-    package init() {}
+    public init() {}
 
-    package var isWaiting: Bool { unsafe continuation != nil }
+    public var isWaiting: Bool { unsafe continuation != nil }
 
     /// Waits until `wake`, `deadline` or `cancellation`, whichever comes first.
-    package func wait(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
+    public func wait(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
         unsafe precondition(continuation == nil, "two tasks wait at one place")
         if isClosed { return .cancelled }
         if let cancellation {
@@ -65,14 +65,14 @@ package enum Wake: Sendable {
     }
 
     /// Ends the wait, if there is one.
-    package func wake(_ reason: Wake) {
+    public func wake(_ reason: Wake) {
         guard let waiting = unsafe continuation else { return }
         unsafe continuation = nil
         unsafe waiting.resume(returning: reason)
     }
 
     /// Ends the wait and every later one, and gives the timer back.
-    package func close() {
+    public func close() {
         isClosed = true
         wake(.cancelled)
         if let timer { Reactor.shared.disarm(timer) }
@@ -94,7 +94,7 @@ package enum Wake: Sendable {
 
 /// Deals with what has come while a task waits for it, in the turn of the loop that has noticed it, so that the task need
 /// not be woken for each piece of a long answer.
-@Loop package protocol ReadHandler: AnyObject {
+@Loop public protocol ReadHandler: AnyObject {
     /// There may be something to read. Until when to go on waiting; nil to wake the task.
     func mayRead() -> Instant?
 }
@@ -104,54 +104,54 @@ package enum Wake: Sendable {
 /// Registered once, edge-triggered, for both directions: no system call changes the interest later. `isReadable`
 /// and `isWritable` mean "worth a try"; whoever tries and is told `wouldBlock` (or receives less than asked for)
 /// clears them.
-@Loop package final class Readiness {
-    package let number: Int32
-    package var isReadable = false
-    package var isWritable = false
+@Loop public final class Readiness {
+    public let number: Int32
+    public var isReadable = false
+    public var isWritable = false
     /// The other side closed its sending direction, or the connection failed.
-    package private(set) var isHungUp = false
+    public private(set) var isHungUp = false
     /// Whether something to read also ends a wait for room to write: an early answer to a body under way.
-    package var readingInterruptsWriting = false
+    public var readingInterruptsWriting = false
     /// Cancelled when the other side hangs up.
-    package var whenHungUp: Cancellation?
+    public var whenHungUp: Cancellation?
 
     /// Asked before a task that waits to read is woken.
     private var handler: (any ReadHandler)?
     /// Where its one reader waits, and its one writer.
-    package let reader = Waiter()
-    package let writer = Waiter()
+    public let reader = Waiter()
+    public let writer = Waiter()
     private var slot: Int?
 
     /// Watches `number`, which stays its owner's to close, after `close()` here.
-    package init(watching number: Int32) throws(SystemError) {
+    public init(watching number: Int32) throws(SystemError) {
         self.number = number
         slot = try Reactor.shared.register(self, [.readable, .writable, .peerClosed, .edgeTriggered])
     }
 
     /// Watches a listener that is shared with other processes: level-triggered, one of them woken.
-    package init(sharing number: Int32) throws(SystemError) {
+    public init(sharing number: Int32) throws(SystemError) {
         self.number = number
         slot = try Reactor.shared.register(self, [.readable, .exclusive])
     }
 
     /// Goes to the end of a shared listener's wait queue, so that the next connection wakes another process.
-    package func yieldTurn() throws(SystemError) {
+    public func yieldTurn() throws(SystemError) {
         guard let slot else { return }
         try Reactor.shared.reregister(number, slot: slot, [.readable, .exclusive])
     }
 
     /// Leaves a shared listener to the other processes, until `yieldTurn`.
-    package func pause() {
+    public func pause() {
         Reactor.shared.pause(number)
     }
 
-    package func waitReadable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
+    public func waitReadable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
         if isReadable { return .ready }
         return await reader.wait(until: deadline, cancelledBy: cancellation)
     }
 
     /// The same; `handler` is asked each time when something has come, and may have the wait go on.
-    package func waitReadable(
+    public func waitReadable(
         until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
     ) async -> Wake {
         if isReadable { return .ready }
@@ -161,12 +161,12 @@ package enum Wake: Sendable {
         return wake
     }
 
-    package func waitWritable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
+    public func waitWritable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
         if isWritable { return .ready }
         return await writer.wait(until: deadline, cancelledBy: cancellation)
     }
 
-    package func close() {
+    public func close() {
         if let slot { Reactor.shared.forget(slot: slot, number) }
         slot = nil
         reader.close()

@@ -1,5 +1,5 @@
 /// How an attempt failed, as far as the router cares: by status alone, never by words of a message. Pure.
-package enum AttemptFailure: Equatable, Sendable {
+public enum AttemptFailure: Equatable, Sendable {
     case status(Int)
     /// The prompt is too long for the model: another deployment of the group would say the same.
     case contextWindow
@@ -11,7 +11,7 @@ package enum AttemptFailure: Equatable, Sendable {
     case timeout
 
     /// What policies count it as.
-    package var kind: FailureClass {
+    public var kind: FailureClass {
         switch self {
         case .contextWindow: .badRequest
         case .contentPolicy: .contentPolicy
@@ -25,7 +25,7 @@ package enum AttemptFailure: Equatable, Sendable {
     }
 
     /// For a log.
-    package var text: String {
+    public var text: String {
         switch self {
         case .status(let status): "status \(status)"
         case .contextWindow: "the prompt is too long"
@@ -36,7 +36,7 @@ package enum AttemptFailure: Equatable, Sendable {
     }
 
     /// Which groups stand in.
-    package var fallbackKind: FallbackTable.Kind {
+    public var fallbackKind: FallbackTable.Kind {
         switch self {
         case .contextWindow: .contextWindow
         case .contentPolicy: .contentPolicy

@@ -7,8 +7,8 @@
 ///
 ///     enter ──▶ next ──attempt──▶ failed ──▶ next ── … ──▶ end, or the outage of a group that nobody could be asked in
 ///                 └──wait──▶ next
-package struct AttemptPlan: Sendable {
-    package enum Step: Equatable, Sendable {
+public struct AttemptPlan: Sendable {
+    public enum Step: Equatable, Sendable {
         case attempt(Int, Admission)
         /// Nothing before that; then ask again, for the world may have changed.
         case wait(until: Instant)
@@ -19,11 +19,11 @@ package struct AttemptPlan: Sendable {
     }
 
     /// A tier that is down: who recovers first, and when.
-    package struct Outage: Equatable, Sendable {
-        package var deployment: Int
-        package var until: Instant
+    public struct Outage: Equatable, Sendable {
+        public var deployment: Int
+        public var until: Instant
         /// False: all of them have used up their limits.
-        package var isCooling: Bool
+        public var isCooling: Bool
     }
 
     private struct Tried: Sendable {
@@ -45,14 +45,14 @@ package struct AttemptPlan: Sendable {
     /// Whether the last failure may lead to a higher `order`.
     private var mayEscalate = true
     /// Retries made, over all groups of the request.
-    package private(set) var retries = 0
+    public private(set) var retries = 0
     /// Moves to a higher `order` or to another group.
-    package private(set) var fallbacks = 0
+    public private(set) var fallbacks = 0
 
-    package init() {}
+    public init() {}
 
     /// Begins a request, which may be retried that often in all.
-    package mutating func begin(retries: Int) {
+    public mutating func begin(retries: Int) {
         wantedRetries = max(0, retries)
         self.retries = 0
         fallbacks = 0
@@ -60,7 +60,7 @@ package struct AttemptPlan: Sendable {
 
     /// Enters a group: `allowed` is what the tag filter left of it. Deployments that are not configured are never tried.
     /// False when nothing else is left.
-    package mutating func enter(_ allowed: [Int32], group: Int, asFallback: Bool, _ table: RoutingTable) -> Bool {
+    public mutating func enter(_ allowed: [Int32], group: Int, asFallback: Bool, _ table: RoutingTable) -> Bool {
         self.allowed.removeAll(keepingCapacity: true)
         order = .max
         for index in allowed {
@@ -81,7 +81,7 @@ package struct AttemptPlan: Sendable {
 
     // MARK: The next attempt
 
-    package mutating func next(
+    public mutating func next(
         _ table: RoutingTable, _ states: some DeploymentStates, isStream: Bool, now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> Step {
@@ -175,7 +175,7 @@ package struct AttemptPlan: Sendable {
     /// Notes how an attempt failed, and decides what may follow; `next` tells.
     ///
     /// `retryAfter` is what the upstream asked for, obeyed as the least wait before the same deployment is asked again.
-    package mutating func failed(
+    public mutating func failed(
         _ failure: AttemptFailure, at index: Int, retryAfter: TimeSpan?, now: Instant, _ table: RoutingTable,
         using random: inout some RandomNumberGenerator
     ) {

@@ -2,7 +2,7 @@
 ///
 /// Pure; state and generator are passed in. Equals are picked at random, so that workers that decide at the same moment
 /// do not all decide alike.
-package enum Balancer {
+public enum Balancer {
     static func pick(
         _ deployments: [Int32], _ table: RoutingTable, _ states: some DeploymentStates, isStream: Bool, now: Instant,
         using random: inout some RandomNumberGenerator
@@ -24,7 +24,7 @@ package enum Balancer {
     }
 
     /// How likely each is to be picked, in the order given: what `pick` would do over and over. For whoever asks.
-    package static func shares(
+    public static func shares(
         of deployments: [Int32], _ table: RoutingTable, _ states: some DeploymentStates, isStream: Bool, now: Instant
     ) -> [Double] {
         let figures: [Double]
@@ -123,14 +123,14 @@ package enum Balancer {
 }
 
 /// SplitMix64: fast, and seeded, so that a choice can be repeated.
-package struct FastRandom: RandomNumberGenerator, Sendable {
+public struct FastRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    package init(seed: UInt64) {
+    public init(seed: UInt64) {
         state = seed
     }
 
-    package mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9

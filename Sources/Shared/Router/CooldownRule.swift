@@ -2,27 +2,27 @@
 ///
 /// The rules are the reference's; what differs is that the counts are those of all workers, and that no answer at all
 /// counts like a 5xx.
-package struct CooldownRule: Sendable, Equatable {
-    package let settings: CooldownSettings
+public struct CooldownRule: Sendable, Equatable {
+    public let settings: CooldownSettings
     /// The deployment's own cooldown time, in seconds.
-    package let ownTime: Double?
+    public let ownTime: Double?
     /// Whether the group has no other deployment.
-    package let isAlone: Bool
+    public let isAlone: Bool
     /// Whether callers choose what the upstream is asked for, by a wildcard: that there is no such model is then theirs.
-    package let servesAnyModel: Bool
+    public let servesAnyModel: Bool
 
     /// What happened at a deployment in the current minute, the latest failure included.
-    package struct Minute: Equatable, Sendable {
-        package var total: Int
-        package var failed: Int
+    public struct Minute: Equatable, Sendable {
+        public var total: Int
+        public var failed: Int
 
-        package init(total: Int, failed: Int) {
+        public init(total: Int, failed: Int) {
             self.total = total
             self.failed = failed
         }
     }
 
-    package init(_ settings: CooldownSettings, ownTime: Double?, isAlone: Bool, servesAnyModel: Bool = false) {
+    public init(_ settings: CooldownSettings, ownTime: Double?, isAlone: Bool, servesAnyModel: Bool = false) {
         self.settings = settings
         self.ownTime = ownTime
         self.isAlone = isAlone
@@ -30,16 +30,16 @@ package struct CooldownRule: Sendable, Equatable {
     }
 
     /// Whether failures are counted over the cooldown time, by number, instead of by minute, by share.
-    package var countsWindow: Bool { settings.allowedFails != nil || !settings.allowedFailsPolicy.isEmpty }
+    public var countsWindow: Bool { settings.allowedFails != nil || !settings.allowedFailsPolicy.isEmpty }
 
     /// Over which time failures are counted then.
-    package var window: TimeSpan { .seconds(settings.time) }
+    public var window: TimeSpan { .seconds(settings.time) }
 
     /// How long a probe has before another one may try.
-    package var probeTime: TimeSpan { .seconds(max(1, ownTime ?? settings.time)) }
+    public var probeTime: TimeSpan { .seconds(max(1, ownTime ?? settings.time)) }
 
     /// Whether a failure says something about the deployment rather than about the request.
-    package func counts(_ failure: AttemptFailure) -> Bool {
+    public func counts(_ failure: AttemptFailure) -> Bool {
         switch failure {
         case .status(404): !servesAnyModel
         case .noAnswer, .timeout: true
@@ -52,7 +52,7 @@ package struct CooldownRule: Sendable, Equatable {
     ///
     /// `inWindow` is the number of failures within `window`, this one included; `isProbe`: this was the first attempt
     /// after a cooldown, and it shows that nothing has changed.
-    package func cooldown(
+    public func cooldown(
         after failure: AttemptFailure, minute: Minute, inWindow: Int, isProbe: Bool, retryAfter: TimeSpan?
     ) -> TimeSpan? {
         guard !settings.isDisabled, counts(failure) else { return nil }

@@ -2,7 +2,7 @@
 ///
 /// The router itself keeps no state and reads no clock: the worker answers from the counters that all workers share,
 /// tests answer from a table.
-package protocol DeploymentStates {
+public protocol DeploymentStates {
     /// Whether a deployment may be asked.
     func availability(of index: Int, at now: Instant) -> Availability
     /// Takes the right to one attempt; nil when somebody else was faster. Every admission has to be given back.
@@ -15,7 +15,7 @@ package protocol DeploymentStates {
     func tokens(of index: Int, at now: Instant) -> Int
 }
 
-package enum Availability: Equatable, Sendable {
+public enum Availability: Equatable, Sendable {
     case fit
     /// Left alone after failures.
     case cooling(until: Instant)
@@ -24,11 +24,11 @@ package enum Availability: Equatable, Sendable {
 }
 
 /// The right to one attempt at a deployment.
-package struct Admission: Equatable, Sendable {
+public struct Admission: Equatable, Sendable {
     /// The first attempt after a cooldown: until it has succeeded, others stay away. Until when, at most.
-    package var probeUntil: Instant?
+    public var probeUntil: Instant?
 
-    package init(probeUntil: Instant? = nil) {
+    public init(probeUntil: Instant? = nil) {
         self.probeUntil = probeUntil
     }
 }

@@ -2,17 +2,17 @@
 /// at load.
 ///
 /// Looked up under the name that was asked for, as the reference does: an alias has no fallbacks of its target.
-package struct FallbackTable: Sendable {
-    package enum Kind: Sendable, Equatable {
+public struct FallbackTable: Sendable {
+    public enum Kind: Sendable, Equatable {
         case general, contextWindow, contentPolicy
     }
 
     /// A group that may be asked instead.
-    package struct Target: Sendable, Equatable {
-        package let name: String
-        package let resolution: RoutingTable.Resolution
+    public struct Target: Sendable, Equatable {
+        public let name: String
+        public let resolution: RoutingTable.Resolution
 
-        package init(name: String, resolution: RoutingTable.Resolution) {
+        public init(name: String, resolution: RoutingTable.Resolution) {
             self.name = name
             self.resolution = resolution
         }
@@ -22,9 +22,9 @@ package struct FallbackTable: Sendable {
     private let contextWindow: ByteMap<[Target]>?
     private let contentPolicy: ByteMap<[Target]>?
     private let defaults: [Target]
-    package let maximumDepth: Int
+    public let maximumDepth: Int
     /// Whether any failure can lead anywhere.
-    package let isEmpty: Bool
+    public let isEmpty: Bool
 
     private static let anyGroup = Array("*".utf8)
 
@@ -46,7 +46,7 @@ package struct FallbackTable: Sendable {
     }
 
     /// Whether the configuration has a list for that kind of failure alone.
-    package func hasList(for kind: Kind) -> Bool {
+    public func hasList(for kind: Kind) -> Bool {
         switch kind {
         case .general: true
         case .contextWindow: contextWindow != nil
@@ -56,7 +56,7 @@ package struct FallbackTable: Sendable {
 
     /// The groups to ask next, in order, when the group asked for as `name` has failed. A list for its kind of failure,
     /// where the configuration has one, is the only one that counts.
-    package func targets(after kind: Kind, of name: [UInt8], _ group: String) -> [Target] {
+    public func targets(after kind: Kind, of name: [UInt8], _ group: String) -> [Target] {
         switch kind {
         case .contextWindow:
             if let contextWindow { return entry(contextWindow, name, group) ?? [] }
@@ -76,14 +76,14 @@ package struct FallbackTable: Sendable {
 }
 
 /// The groups that one request may still fall back to, as a chain goes on: each at most once, to a limited depth. Pure.
-package struct FallbackChain: Sendable {
-    package struct Step: Sendable {
-        package let target: FallbackTable.Target
-        package let depth: Int
+public struct FallbackChain: Sendable {
+    public struct Step: Sendable {
+        public let target: FallbackTable.Target
+        public let depth: Int
         /// Members that a client gave for this group only, a range of its bytes: `{"model": …, "messages": …}`.
-        package let own: Range<Int>?
+        public let own: Range<Int>?
 
-        package init(target: FallbackTable.Target, depth: Int, own: Range<Int>?) {
+        public init(target: FallbackTable.Target, depth: Int, own: Range<Int>?) {
             self.target = target
             self.depth = depth
             self.own = own
@@ -95,10 +95,10 @@ package struct FallbackChain: Sendable {
     private var visitedOwn: [Range<Int>] = []
     private var maximumDepth = 0
 
-    package init() {}
+    public init() {}
 
     /// Begins a request at the group that it asked for.
-    package mutating func begin(at first: FallbackTable.Target, maximumDepth: Int) {
+    public mutating func begin(at first: FallbackTable.Target, maximumDepth: Int) {
         waiting.removeAll(keepingCapacity: true)
         visited.removeAll(keepingCapacity: true)
         visitedOwn.removeAll(keepingCapacity: true)
@@ -107,12 +107,12 @@ package struct FallbackChain: Sendable {
     }
 
     /// `targets` stand in for a group that was reached at `depth`; they come before those that wait already.
-    package mutating func add(_ targets: [(target: FallbackTable.Target, own: Range<Int>?)], behind depth: Int) {
+    public mutating func add(_ targets: [(target: FallbackTable.Target, own: Range<Int>?)], behind depth: Int) {
         guard depth < maximumDepth else { return }
         for (target, own) in targets.reversed() { waiting.append(Step(target: target, depth: depth + 1, own: own)) }
     }
 
-    package mutating func next() -> Step? {
+    public mutating func next() -> Step? {
         while let step = waiting.popLast() {
             // With a client's own messages even the same group is another question; each is asked once all the same.
             if let own = step.own {

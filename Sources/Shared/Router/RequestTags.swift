@@ -2,7 +2,7 @@
 ///
 /// Pure, reused from request to request. Tags are compared exactly, or with a deployment's `team-*`; empty ones and lone
 /// marks count as absent.
-package struct RequestTags: Sendable {
+public struct RequestTags: Sendable {
     enum Kind: Sendable { case wanted, required, excluded }
 
     struct Tag: Sendable {
@@ -20,20 +20,20 @@ package struct RequestTags: Sendable {
     private(set) var tags: [Tag] = []
     private(set) var globs: [Int32] = []
     /// The bytes of all tags; see `first` and `forEachText`.
-    package private(set) var texts: [UInt8] = []
+    public private(set) var texts: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
-    package var isEmpty: Bool { tags.isEmpty }
+    public var isEmpty: Bool { tags.isEmpty }
 
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         tags.removeAll(keepingCapacity: true)
         globs.removeAll(keepingCapacity: true)
         texts.removeAll(keepingCapacity: true)
     }
 
     /// Adds `bytes[range]`, once.
-    package mutating func add(_ bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
+    public mutating func add(_ bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
         guard !range.isEmpty else { return }
         for tag in tags where texts[tag.text].elementsEqual(bytes[range]) { return }
         var name = range
@@ -59,7 +59,7 @@ package struct RequestTags: Sendable {
     }
 
     /// Adds the comma-separated tags of a header value, blanks around each trimmed.
-    package mutating func add(list bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
+    public mutating func add(list bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
         var start = range.lowerBound
         for position in range where bytes[position] == ASCII.comma {
             add(bytes, ASCII.trimmed(bytes, start..<position), table)
@@ -82,18 +82,18 @@ package struct RequestTags: Sendable {
     }
 
     /// The first tag as the caller wrote it; empty without any.
-    package var firstText: ArraySlice<UInt8> { texts[first] }
+    public var firstText: ArraySlice<UInt8> { texts[first] }
 
     /// Where in `texts` the first tag lies.
-    package var first: Range<Int> { tags.first?.text ?? 0..<0 }
+    public var first: Range<Int> { tags.first?.text ?? 0..<0 }
 
     /// Calls `body` with where in `texts` each tag lies as the caller wrote it.
-    package func forEachText(_ body: (Range<Int>) -> Void) {
+    public func forEachText(_ body: (Range<Int>) -> Void) {
         for tag in tags { body(tag.text) }
     }
 
     /// `['a', 'b']`, as the reference writes them in a refusal.
-    package var description: String {
+    public var description: String {
         "[\(tags.map { "'\(String(decoding: texts[$0.text], as: UTF8.self))'" }.joined(separator: ", "))]"
     }
 }

@@ -4,7 +4,7 @@
 /// Pure and immutable. Tags are numbered once, so that choosing compares numbers; what is looked at for every request
 /// lies in plain arrays, without an object per deployment or group, so that even a large table is let go at once; names
 /// are looked up as the bytes that a request holds. Deployments themselves, by their index, are the caller's.
-package final class RoutingTable: Sendable {
+public final class RoutingTable: Sendable {
     /// A deployment as the router sees it. Plain numbers only: choosing copies many of these.
     struct Candidate: Sendable {
         /// Its tags, a range of `carriedTags`.
@@ -55,12 +55,12 @@ package final class RoutingTable: Sendable {
     }
 
     /// What a model name stands for.
-    package struct Resolution: Sendable, Equatable {
-        package let group: Int
+    public struct Resolution: Sendable, Equatable {
+        public let group: Int
         /// The deployment whose id was named; -1 for the whole group. Tags are applied all the same.
-        package let only: Int32
+        public let only: Int32
         /// What the `*` of a wildcard name stands for, as a range of the name.
-        package let capture: Range<Int>?
+        public let capture: Range<Int>?
     }
 
     struct Wildcard: Sendable {
@@ -68,7 +68,7 @@ package final class RoutingTable: Sendable {
         var group: Int
     }
 
-    package let router: RouterSettings
+    public let router: RouterSettings
     let candidates: [Candidate]
     let carriedTags: [Int32]
     let patterns: [TagPattern]
@@ -76,7 +76,7 @@ package final class RoutingTable: Sendable {
     /// Indices of deployments, group by group.
     private let members: [Int32]
     private let policies: [FailurePolicy]
-    package let fallbacks: FallbackTable
+    public let fallbacks: FallbackTable
     private let names: ByteMap<Name>
     /// The most specific first.
     private let wildcards: [Wildcard]
@@ -84,7 +84,7 @@ package final class RoutingTable: Sendable {
     /// Tags of deployments that have a `*`, and their numbers.
     private let tagGlobs: [(glob: Glob, number: Int32)]
     private let leftOut: ByteMap<String>
-    package let tagPrefix: [UInt8]
+    public let tagPrefix: [UInt8]
 
     /// The parts that a builder has made.
     init(_ parts: RoutingTableBuilder) {
@@ -111,7 +111,7 @@ package final class RoutingTable: Sendable {
     // MARK: Questions
 
     /// What `bytes[name]` stands for: a deployment's id, an alias, a group, or a wildcard that it matches.
-    package func resolve(_ bytes: [UInt8], _ name: Range<Int>) -> Resolution? {
+    public func resolve(_ bytes: [UInt8], _ name: Range<Int>) -> Resolution? {
         Self.resolve(bytes, name, names, wildcards)
     }
 
@@ -127,15 +127,15 @@ package final class RoutingTable: Sendable {
     }
 
     /// Why a name that resolves to nothing does not: its deployments were left out at load.
-    package func reasonLeftOut(_ bytes: [UInt8], _ name: Range<Int>) -> String? { leftOut[bytes, name] }
+    public func reasonLeftOut(_ bytes: [UInt8], _ name: Range<Int>) -> String? { leftOut[bytes, name] }
 
     /// The name of the group that a resolution leads to.
-    package func groupName(_ resolution: Resolution) -> String { name(of: groups[resolution.group]) }
+    public func groupName(_ resolution: Resolution) -> String { name(of: groups[resolution.group]) }
 
     private func name(of group: Group) -> String { String(decoding: names.key(Int(group.name)), as: UTF8.self) }
 
     /// Public names for `/v1/models`: groups in the order of the configuration, then visible aliases.
-    package var visibleModels: [String] {
+    public var visibleModels: [String] {
         var shown = groups.map { name(of: $0) }
         for (index, alias) in router.aliases.enumerated() where isVisible(alias) {
             guard !router.aliases[..<index].contains(where: { $0.name == alias.name && isVisible($0) }) else {
@@ -147,7 +147,7 @@ package final class RoutingTable: Sendable {
     }
 
     /// Whether `visibleModels` has the name.
-    package func isVisible(_ name: String) -> Bool {
+    public func isVisible(_ name: String) -> Bool {
         if let known = names[Array(name.utf8)], known.group >= 0 { return true }
         return router.aliases.contains { $0.name == name && isVisible($0) }
     }
@@ -159,7 +159,7 @@ package final class RoutingTable: Sendable {
     }
 
     /// The deployments of the group of that very name.
-    package func members(ofGroup name: String) -> ArraySlice<Int32> {
+    public func members(ofGroup name: String) -> ArraySlice<Int32> {
         guard let known = names[Array(name.utf8)], known.group >= 0 else { return [] }
         return members(of: groups[Int(known.group)])
     }
@@ -170,18 +170,18 @@ package final class RoutingTable: Sendable {
     }
 
     /// The deployments that are alone in their group.
-    package var loners: [Int] {
+    public var loners: [Int] {
         groups.compactMap { $0.members.count == 1 ? Int(members[Int($0.members.lowerBound)]) : nil }
     }
 
     /// Whether tags choose among the deployments of the group of a resolution.
-    package func isFiltered(_ resolution: Resolution) -> Bool { groups[resolution.group].isFiltered }
+    public func isFiltered(_ resolution: Resolution) -> Bool { groups[resolution.group].isFiltered }
 
     /// Retries by kind of failure, a group's own before the router's.
     func retryPolicy(of group: Int) -> FailurePolicy { policies[Int(groups[group].policy)] }
 
     /// How often a request may be retried, by the first of `allowed` that says so.
-    package func ownRetries(_ allowed: [Int32]) -> Int? {
+    public func ownRetries(_ allowed: [Int32]) -> Int? {
         for index in allowed where candidates[Int(index)].retries >= 0 { return Int(candidates[Int(index)].retries) }
         return nil
     }

@@ -1,6 +1,6 @@
 /// Compiles a routing table, one deployment after the other, so that a worker that has ten thousand to take over can
 /// serve its requests in between. Pure.
-package struct RoutingTableBuilder {
+public struct RoutingTableBuilder {
     /// A group whose members are not all known yet.
     private struct Draft {
         var name: Int32
@@ -37,7 +37,7 @@ package struct RoutingTableBuilder {
     private var groupNumbers: [Int32] = []
 
     /// For that many deployments. `settings` may come without them.
-    package init(_ settings: Configuration, count: Int) {
+    public init(_ settings: Configuration, count: Int) {
         router = settings.router
         leftOut = ByteMap(settings.leftOut.map { (Array($0.modelName.utf8), $0.reason) })
         candidates.reserveCapacity(count)
@@ -46,7 +46,7 @@ package struct RoutingTableBuilder {
     }
 
     /// Takes the next deployment, of which only what decides about its choice is looked at.
-    package mutating func add(_ deployment: Deployment) {
+    public mutating func add(_ deployment: Deployment) {
         let index = Int32(candidates.count)
         let group = group(named: deployment.modelName)
         groupNumbers.append(group)
@@ -97,7 +97,7 @@ package struct RoutingTableBuilder {
     }
 
     /// The table, once all deployments are there.
-    package consuming func finish() -> RoutingTable {
+    public consuming func finish() -> RoutingTable {
         complete()
         return RoutingTable(self)
     }
@@ -141,7 +141,7 @@ package struct RoutingTableBuilder {
 
 extension RoutingTable {
     /// The table of a whole configuration, in one go.
-    package convenience init(_ configuration: Configuration) {
+    public convenience init(_ configuration: Configuration) {
         var builder = RoutingTableBuilder(configuration, count: configuration.deployments.count)
         for index in configuration.deployments.indices { builder.add(configuration.deployments[index]) }
         builder.complete()

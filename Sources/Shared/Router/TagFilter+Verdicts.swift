@@ -1,15 +1,15 @@
 /// Why the tag filter allows each deployment of a group, or does not. For whoever asks; the filter itself decides.
 extension TagFilter {
-    package struct Verdict: Equatable, Sendable {
+    public struct Verdict: Equatable, Sendable {
         /// Its index in the routing table.
-        package let deployment: Int
-        package let isAllowed: Bool
+        public let deployment: Int
+        public let isAllowed: Bool
         /// In words.
-        package let reason: String
+        public let reason: String
     }
 
     /// One for each deployment of the group, in the order of the configuration, and what `select` answers.
-    package static func verdicts(
+    public static func verdicts(
         _ table: RoutingTable, _ resolution: RoutingTable.Resolution, _ tags: RequestTags, userAgent: ArraySlice<UInt8>?
     ) -> (reason: Reason?, verdicts: [Verdict]) {
         var allowed: [Int32] = []

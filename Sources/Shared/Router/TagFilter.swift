@@ -3,9 +3,9 @@
 /// Pure: knows nothing of weights, time, health or sockets. It looks at all deployments of the group, fit or not, so
 /// that a tier which is down never looks like one that is not allowed. Semantics follow LiteLLM's tag routing
 /// (docs, "Tag Based Routing"); `TagFilterTests` lists every case as a table.
-package enum TagFilter {
+public enum TagFilter {
     /// Why the deployments that are left are those.
-    package enum Reason: String, Sendable {
+    public enum Reason: String, Sendable {
         case filteringOff = "tag filtering is off"
         case matched = "tags match"
         case required = "required tags match"
@@ -19,7 +19,7 @@ package enum TagFilter {
     /// Writes the allowed members of the group into `allowed` and answers why; nil when there are none.
     ///
     /// `userAgent` is what `tag_regex` is searched in, a `User-Agent` value without its name.
-    package static func select(
+    public static func select(
         _ table: RoutingTable, _ resolution: RoutingTable.Resolution, _ tags: RequestTags,
         userAgent: ArraySlice<UInt8>?,
         into allowed: inout [Int32]

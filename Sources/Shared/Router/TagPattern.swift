@@ -4,10 +4,10 @@
 /// is searched, so a pattern must not be able to take long. Backreferences and lookaround are refused at load.
 /// Matching follows all possibilities at once (Thompson's construction): time is text times pattern, whatever either
 /// looks like.
-package struct TagPattern: Sendable {
-    package struct SyntaxError: Error, Equatable, Sendable {
-        package let reason: String
-        package let offset: Int
+public struct TagPattern: Sendable {
+    public struct SyntaxError: Error, Equatable, Sendable {
+        public let reason: String
+        public let offset: Int
     }
 
     /// Sets of bytes are four words of bits. Texts are matched byte by byte; a character beyond ASCII in a pattern is
@@ -76,7 +76,7 @@ package struct TagPattern: Sendable {
     /// The longest program; repetition counts multiply.
     private static let limit = 5000
 
-    package init(_ text: String) throws(SyntaxError) {
+    public init(_ text: String) throws(SyntaxError) {
         var parser = Parser(Array(text.utf8))
         let tree = try parser.parse()
         compile(tree)
@@ -128,7 +128,7 @@ package struct TagPattern: Sendable {
     }
 
     /// Whether the pattern is found anywhere in `text`.
-    package func isFound(in text: [UInt8]) -> Bool {
+    public func isFound(in text: [UInt8]) -> Bool {
         var current: [Int] = []
         var next: [Int] = []
         var marks = [Int](repeating: -1, count: steps.count)

@@ -5,7 +5,7 @@
 /// Attempts under way are counted by each worker for itself, so that those of a dead one can be taken back.
 ///
 /// Relaxed order is enough: each number is a fact of its own.
-package final class DeploymentBoard {
+public final class DeploymentBoard {
     static let entryBytes = 256
     /// Latencies that are kept.
     private static let ringEntries = 10
@@ -30,12 +30,12 @@ package final class DeploymentBoard {
         static let firstTokens = 64 + 8 * (1 + ringEntries)
     }
 
-    package let scoreboard: Scoreboard
+    public let scoreboard: Scoreboard
     private let memory: SharedMemory
     private let block: Int
 
     /// `block`: the worker's own on the scoreboard.
-    package init(_ scoreboard: Scoreboard, block: Int) {
+    public init(_ scoreboard: Scoreboard, block: Int) {
         self.scoreboard = scoreboard
         self.block = block
         memory = scoreboard.memory
@@ -45,7 +45,7 @@ package final class DeploymentBoard {
 
     /// 0: fit; in the past: half open.
     @inline(__always)
-    package func cooldownEnd(of slot: Int) -> Instant {
+    public func cooldownEnd(of slot: Int) -> Instant {
         Instant(nanoseconds: memory.atomicLoad(scoreboard.offset(ofDeployment: slot) + Field.cooldown))
     }
 
@@ -54,7 +54,7 @@ package final class DeploymentBoard {
     /// `probe`: until when the probe that has failed kept others away, if it was one. That is no cooldown: its end gives
     /// way to an earlier one.
     @discardableResult
-    package func cool(_ slot: Int, until end: Instant, insteadOf probe: Instant? = nil) -> Bool {
+    public func cool(_ slot: Int, until end: Instant, insteadOf probe: Instant? = nil) -> Bool {
         let offset = scoreboard.offset(ofDeployment: slot)
         if let probe, memory.atomicReplace(probe.nanoseconds, with: end.nanoseconds, offset + Field.cooldown) {
             memory.atomicAdd(1, offset + Field.cooldowns)
@@ -71,13 +71,13 @@ package final class DeploymentBoard {
     }
 
     /// Takes the right to the one probe after a cooldown that ended at `end`: the others stay away until `until`.
-    package func takeProbe(_ slot: Int, after end: Instant, until: Instant) -> Bool {
+    public func takeProbe(_ slot: Int, after end: Instant, until: Instant) -> Bool {
         let offset = scoreboard.offset(ofDeployment: slot) + Field.cooldown
         return memory.atomicReplace(end.nanoseconds, with: until.nanoseconds, offset)
     }
 
     /// The probe has succeeded, or was given up without a result: then the next one may go.
-    package func endProbe(_ slot: Int, until: Instant, succeeded: Bool) {
+    public func endProbe(_ slot: Int, until: Instant, succeeded: Bool) {
         let offset = scoreboard.offset(ofDeployment: slot) + Field.cooldown
         _ = memory.atomicReplace(until.nanoseconds, with: succeeded ? 0 : 1, offset)
     }
@@ -86,7 +86,7 @@ package final class DeploymentBoard {
 
     /// Counts an outcome in the current minute; answers the minute so far, with this one.
     @discardableResult
-    package func count(_ slot: Int, failed: Bool, at now: Instant) -> CooldownRule.Minute {
+    public func count(_ slot: Int, failed: Bool, at now: Instant) -> CooldownRule.Minute {
         let offset = scoreboard.offset(ofDeployment: slot)
         if failed { memory.atomicAdd(1, offset + Field.failures) }
         let minute = now.minute & 0xFF_FFFF
@@ -104,7 +104,7 @@ package final class DeploymentBoard {
     }
 
     /// Counts a failure within `window`, which begins with the first one; answers how many there were.
-    package func countInWindow(_ slot: Int, _ window: TimeSpan, at now: Instant) -> Int {
+    public func countInWindow(_ slot: Int, _ window: TimeSpan, at now: Instant) -> Int {
         let offset = scoreboard.offset(ofDeployment: slot) + Field.window
         let milliseconds = now.nanoseconds / 1_000_000 & 0x7FF_FFFF_FFFF
         while true {
@@ -119,14 +119,14 @@ package final class DeploymentBoard {
     }
 
     /// Failures are counted from none again, once they have led to a cooldown.
-    package func restartWindow(_ slot: Int) {
+    public func restartWindow(_ slot: Int) {
         memory.atomicStore(0, scoreboard.offset(ofDeployment: slot) + Field.window)
     }
 
     // MARK: Usage
 
     /// Counts an attempt in the current minute, unless there were `limit` already.
-    package func countRequest(_ slot: Int, limit: Int, at now: Instant) -> Bool {
+    public func countRequest(_ slot: Int, limit: Int, at now: Instant) -> Bool {
         let offset = scoreboard.offset(ofDeployment: slot) + Field.requests
         let minute = now.minute & 0x7FFF_FFFF
         while true {
@@ -137,11 +137,11 @@ package final class DeploymentBoard {
         }
     }
 
-    package func requests(of slot: Int, at now: Instant) -> Int {
+    public func requests(of slot: Int, at now: Instant) -> Int {
         figure(scoreboard.offset(ofDeployment: slot) + Field.requests, now)
     }
 
-    package func addTokens(_ slot: Int, _ count: Int, at now: Instant) {
+    public func addTokens(_ slot: Int, _ count: Int, at now: Instant) {
         let offset = scoreboard.offset(ofDeployment: slot) + Field.tokens
         let minute = now.minute & 0x7FFF_FFFF
         while true {
@@ -152,7 +152,7 @@ package final class DeploymentBoard {
         }
     }
 
-    package func tokens(of slot: Int, at now: Instant) -> Int {
+    public func tokens(of slot: Int, at now: Instant) -> Int {
         figure(scoreboard.offset(ofDeployment: slot) + Field.tokens, now)
     }
 
@@ -164,7 +164,7 @@ package final class DeploymentBoard {
     // MARK: Latencies
 
     /// Keeps a latency: until the answer was complete, or for streams until its first token.
-    package func note(_ slot: Int, _ latency: TimeSpan, isStream: Bool, at now: Instant) {
+    public func note(_ slot: Int, _ latency: TimeSpan, isStream: Bool, at now: Instant) {
         let ring = scoreboard.offset(ofDeployment: slot) + (isStream ? Field.firstTokens : Field.latencies)
         let number = memory.atomicAdd(1, ring) - 1
         let microseconds = min(0xFFFF_FFFF, max(1, latency.nanoseconds / 1000))
@@ -173,7 +173,7 @@ package final class DeploymentBoard {
     }
 
     /// The mean of those kept and not older than `lifetime`, in nanoseconds; 0 when there is none.
-    package func latency(of slot: Int, isStream: Bool, lifetime: TimeSpan, at now: Instant) -> Int64 {
+    public func latency(of slot: Int, isStream: Bool, lifetime: TimeSpan, at now: Instant) -> Int64 {
         let ring = scoreboard.offset(ofDeployment: slot) + (isStream ? Field.firstTokens : Field.latencies)
         let count = Int(max(0, min(Int64(Self.ringEntries), memory.atomicLoad(ring))))
         let oldest = now.seconds - lifetime.nanoseconds / 1_000_000_000
@@ -190,19 +190,19 @@ package final class DeploymentBoard {
 
     // MARK: Attempts under way
 
-    package func beginAttempt(_ slot: Int) {
+    public func beginAttempt(_ slot: Int) {
         memory.atomicAdd(1, scoreboard.offset(ofDeployment: slot) + Field.attempts)
         let offset = scoreboard.offset(ofAttempts: block, at: slot)
         memory.store(memory.load(offset) + 1, offset)
     }
 
-    package func endAttempt(_ slot: Int) {
+    public func endAttempt(_ slot: Int) {
         let offset = scoreboard.offset(ofAttempts: block, at: slot)
         memory.store(max(0, memory.load(offset) - 1), offset)
     }
 
     /// Over all workers.
-    package func inFlight(of slot: Int) -> Int {
+    public func inFlight(of slot: Int) -> Int {
         var sum: Int64 = 0
         for other in 0..<scoreboard.usedBlocks { sum += memory.load(scoreboard.offset(ofAttempts: other, at: slot)) }
         return Int(sum)
@@ -210,7 +210,7 @@ package final class DeploymentBoard {
 
     // MARK: Figures
 
-    package func figures(of slot: Int) -> DeploymentFigures {
+    public func figures(of slot: Int) -> DeploymentFigures {
         let offset = scoreboard.offset(ofDeployment: slot)
         return DeploymentFigures(
             attempts: Int(memory.atomicLoad(offset + Field.attempts)),
@@ -221,12 +221,12 @@ package final class DeploymentBoard {
 }
 
 /// What a deployment has been through since it got its place.
-package struct DeploymentFigures: Equatable, Sendable {
-    package var attempts: Int
-    package var failures: Int
-    package var cooldowns: Int
-    package var inFlight: Int
-    package var cooldownEnd: Instant
+public struct DeploymentFigures: Equatable, Sendable {
+    public var attempts: Int
+    public var failures: Int
+    public var cooldowns: Int
+    public var inFlight: Int
+    public var cooldownEnd: Instant
 }
 
 extension Instant {
@@ -234,5 +234,5 @@ extension Instant {
     fileprivate var minute: Int64 { nanoseconds / 60_000_000_000 }
 
     /// When the minute of `now` that limits are counted in is over.
-    package var endOfMinute: Instant { Instant(nanoseconds: (minute + 1) * 60_000_000_000) }
+    public var endOfMinute: Instant { Instant(nanoseconds: (minute + 1) * 60_000_000_000) }
 }

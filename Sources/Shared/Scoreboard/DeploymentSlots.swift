@@ -3,19 +3,19 @@
 ///
 /// A deployment keeps its place as long as it is configured. A place that was given back is used again only when no
 /// unused one is left, the longest unused first: requests of older generations may still write to it for a while.
-package struct DeploymentSlots: Sendable {
+public struct DeploymentSlots: Sendable {
     private var slots: [String: Int] = [:]
     private var released: [Int] = []
     /// One past the highest place that was ever given.
-    package private(set) var used = 0
+    public private(set) var used = 0
     private let limit: Int
 
-    package init(limit: Int = Configuration.mostDeployments) {
+    public init(limit: Int = Configuration.mostDeployments) {
         self.limit = limit
     }
 
     /// Takes over the places that a configuration in force was given.
-    package init(adopting configuration: Configuration) {
+    public init(adopting configuration: Configuration) {
         self.init()
         for deployment in configuration.deployments where deployment.boardSlot >= 0 {
             slots[deployment.id] = deployment.boardSlot
@@ -26,7 +26,7 @@ package struct DeploymentSlots: Sendable {
     }
 
     /// Gives every deployment its place; answers those that others had before, which have to be cleared.
-    package mutating func assign(to configuration: inout Configuration) -> [Int] {
+    public mutating func assign(to configuration: inout Configuration) -> [Int] {
         var reused: [Int] = []
         for index in configuration.deployments.indices {
             let id = configuration.deployments[index].id
@@ -46,7 +46,7 @@ package struct DeploymentSlots: Sendable {
     }
 
     /// Gives back the places of all that `configuration`, now in force, no longer has.
-    package mutating func release(except configuration: Configuration) {
+    public mutating func release(except configuration: Configuration) {
         let kept = Set(configuration.deployments.map(\.id))
         let gone = slots.filter { !kept.contains($0.key) }
         for (id, slot) in gone.sorted(by: { $0.value < $1.value }) {

@@ -3,14 +3,14 @@
 ///
 /// Names are the reference's (`litellm_…`) where it has the figure, and `gateway_…` otherwise. A counter of the
 /// reference ends in `_total`, as its client library writes it.
-package struct MetricsText {
+public struct MetricsText {
     private let buffer: ByteBuffer
 
-    package init(into buffer: ByteBuffer) {
+    public init(into buffer: ByteBuffer) {
         self.buffer = buffer
     }
 
-    package func append(_ totals: WorkerCounters) {
+    public func append(_ totals: WorkerCounters) {
         let failed = totals.calls.enumerated().filter { $0.offset + WorkerCounters.firstStatus >= 400 }
         family("litellm_proxy_total_requests_metric_total", "counter", "Calls of models, by the status answered.")
         for (index, count) in totals.calls.enumerated() where count > 0 {
@@ -47,7 +47,7 @@ package struct MetricsText {
     }
 
     /// What each slot is doing; a worker that drains beside its successor counts for the slot of both.
-    package func append(_ workers: [(slot: Int, figures: WorkerFigures)]) {
+    public func append(_ workers: [(slot: Int, figures: WorkerFigures)]) {
         let slots = Set(workers.map(\.slot)).sorted()
         func gauge(
             _ name: String, _ help: StaticString, _ value: (WorkerFigures) -> Int, _ join: (Int, Int) -> Int
@@ -72,7 +72,7 @@ package struct MetricsText {
     }
 
     /// How deployments are doing that have been tried, over all workers; each is named by `labels`.
-    package func append(_ deployments: [(labels: [(String, String)], figures: DeploymentFigures)], at now: Instant) {
+    public func append(_ deployments: [(labels: [(String, String)], figures: DeploymentFigures)], at now: Instant) {
         func family(
             _ name: String, _ type: StaticString, _ help: StaticString, _ value: (DeploymentFigures) -> Int
         ) {
@@ -94,19 +94,19 @@ package struct MetricsText {
         family("gateway_deployment_in_flight", "gauge", "Attempts under way.") { $0.inFlight }
     }
 
-    package func counter(_ name: String, _ help: StaticString, _ value: Int) {
+    public func counter(_ name: String, _ help: StaticString, _ value: Int) {
         family(name, "counter", help)
         sample(name, [], value)
     }
 
-    package func gauge(_ name: String, _ help: StaticString, _ value: Int) {
+    public func gauge(_ name: String, _ help: StaticString, _ value: Int) {
         family(name, "gauge", help)
         sample(name, [], value)
     }
 
     // MARK: The format
 
-    package func family(_ name: String, _ type: StaticString, _ help: StaticString) {
+    public func family(_ name: String, _ type: StaticString, _ help: StaticString) {
         buffer.append("# HELP " as StaticString)
         buffer.append(name)
         buffer.append(ASCII.space)
@@ -118,7 +118,7 @@ package struct MetricsText {
         buffer.append(ASCII.lineFeed)
     }
 
-    package func sample(_ name: String, _ labels: [(String, String)], _ value: Int) {
+    public func sample(_ name: String, _ labels: [(String, String)], _ value: Int) {
         self.name(name, labels)
         if value < 0 { buffer.append(0x2D) }
         buffer.append(decimal: Int(clamping: value.magnitude))

@@ -4,14 +4,14 @@
 /// by that worker with plain stores of 8 aligned bytes, so that it is valid after a kill at any instruction. One
 /// region holds the state of each deployment, and one, worker by worker, its attempts under way: both are laid out by
 /// `DeploymentBoard`. One holds the supervisor's metrics, which any worker may serve.
-package final class Scoreboard {
-    package let memory: SharedMemory
-    package let blockCount: Int
+public final class Scoreboard {
+    public let memory: SharedMemory
+    public let blockCount: Int
 
     /// How many workers may exist at a time, those that drain included.
-    package static let mostWorkers = 256
+    public static let mostWorkers = 256
     /// Room for the state of deployments.
-    package static let deploymentBytes = Configuration.mostDeployments * DeploymentBoard.entryBytes
+    public static let deploymentBytes = Configuration.mostDeployments * DeploymentBoard.entryBytes
     /// Room for one worker's attempts under way, a number for each deployment.
     static let attemptBytes = Configuration.mostDeployments * 8
     private static let textBytes = 1 << 20
@@ -34,7 +34,7 @@ package final class Scoreboard {
     private static let blocksOffset = attemptsOffset + mostWorkers * attemptBytes
 
     /// New, empty memory. Sparse: only what is written to takes up memory.
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         blockCount = Self.mostWorkers
         memory = try SharedMemory(
             named: "tagway-scoreboard", size: Self.blocksOffset + (blockCount + 1) * WorkerBlock.size)
@@ -43,7 +43,7 @@ package final class Scoreboard {
     }
 
     /// The memory that another process has made.
-    package init(mapping descriptor: DescriptorBox) throws(SystemError) {
+    public init(mapping descriptor: DescriptorBox) throws(SystemError) {
         memory = try SharedMemory(mapping: descriptor)
         let blocks = memory.size >= Self.headerBytes ? memory.load(Field.blockCount) : 0
         guard memory.size >= Self.headerBytes, memory.load(Field.magic) == Self.magic,
@@ -67,19 +67,19 @@ package final class Scoreboard {
     }
 
     /// Forgets a deployment that had this place.
-    package func clearDeployment(_ slot: Int) {
+    public func clearDeployment(_ slot: Int) {
         memory.clear(offset(ofDeployment: slot), DeploymentBoard.entryBytes)
     }
 
     /// The attempts of a worker that has died are no longer under way.
-    package func clearAttempts(of block: Int) {
+    public func clearAttempts(of block: Int) {
         for slot in 0..<usedDeployments where memory.load(offset(ofAttempts: block, at: slot)) != 0 {
             memory.store(0, offset(ofAttempts: block, at: slot))
         }
     }
 
     /// One past the highest place that a deployment ever had.
-    package var usedDeployments: Int {
+    public var usedDeployments: Int {
         get { max(0, min(Configuration.mostDeployments, Int(memory.load(Field.usedDeployments)))) }
         set { memory.store(Int64(newValue), Field.usedDeployments) }
     }
@@ -90,24 +90,24 @@ package final class Scoreboard {
         return Self.blocksOffset + block * WorkerBlock.size
     }
 
-    package func figures(of block: Int) -> WorkerFigures {
+    public func figures(of block: Int) -> WorkerFigures {
         WorkerBlock.figures(memory, offset(of: block))
     }
 
-    package func requestsInFlight(of block: Int) -> [RequestInFlight] {
+    public func requestsInFlight(of block: Int) -> [RequestInFlight] {
         WorkerBlock.requestsInFlight(memory, offset(of: block))
     }
 
     /// One past the highest block that was ever in use.
-    package var usedBlocks: Int { max(0, min(blockCount, Int(memory.load(Field.usedBlocks)))) }
+    public var usedBlocks: Int { max(0, min(blockCount, Int(memory.load(Field.usedBlocks)))) }
 
     /// Whether a worker was given the block and nobody has buried it.
-    package func isInUse(_ block: Int) -> Bool {
+    public func isInUse(_ block: Int) -> Bool {
         memory.load(offset(of: block) + WorkerBlock.Field.slot) != 0
     }
 
     /// Makes a block ready for its next worker.
-    package func prepare(_ block: Int, slot: Int) {
+    public func prepare(_ block: Int, slot: Int) {
         WorkerBlock.clear(memory, offset(of: block))
         clearAttempts(of: block)
         memory.store(Int64(slot + 1), offset(of: block) + WorkerBlock.Field.slot)
@@ -119,11 +119,11 @@ package final class Scoreboard {
     /// Counters of workers that are gone.
     private var baseOffset: Int { Self.blocksOffset + blockCount * WorkerBlock.size }
 
-    package func counters(of block: Int) -> WorkerCounters { WorkerCounters(memory, offset(of: block)) }
+    public func counters(of block: Int) -> WorkerCounters { WorkerCounters(memory, offset(of: block)) }
 
     /// Keeps what the worker of a block has counted, and frees the block. For the supervisor, when it has buried
     /// the worker.
-    package func retire(_ block: Int) {
+    public func retire(_ block: Int) {
         var base = WorkerCounters(memory, baseOffset)
         base += counters(of: block)
         memory.add(1, Field.retirements)
@@ -136,7 +136,7 @@ package final class Scoreboard {
 
     /// What all workers have counted, those that are gone included; nil while a worker is being retired, which takes
     /// microseconds.
-    package func totals() -> WorkerCounters? {
+    public func totals() -> WorkerCounters? {
         for _ in 0..<100 {
             let before = memory.load(Field.retirements)
             guard before & 1 == 0 else { continue }
@@ -154,7 +154,7 @@ package final class Scoreboard {
     }
 
     /// The workers there are, those that drain included.
-    package func workers() -> [(slot: Int, figures: WorkerFigures)] {
+    public func workers() -> [(slot: Int, figures: WorkerFigures)] {
         occupiedBlocks.map { block in
             (Int(memory.load(offset(of: block) + WorkerBlock.Field.slot)) - 1, figures(of: block))
         }
@@ -163,7 +163,7 @@ package final class Scoreboard {
     // MARK: The supervisor's metrics
 
     /// Publishes text that any worker may serve. Bracketed by a sequence number, odd while it is being written.
-    package func publish(_ text: [UInt8]) {
+    public func publish(_ text: [UInt8]) {
         let count = min(text.count, Self.textBytes - 16)
         let sequence = memory.load(Self.textOffset)
         memory.store((sequence | 1), Self.textOffset)
@@ -175,7 +175,7 @@ package final class Scoreboard {
     }
 
     /// What was published last; nil while it is being replaced, which takes microseconds.
-    package func published() -> [UInt8]? {
+    public func published() -> [UInt8]? {
         let sequence = memory.load(Self.textOffset)
         guard sequence & 1 == 0 else { return nil }
         SharedMemory.fence()
@@ -188,41 +188,41 @@ package final class Scoreboard {
 }
 
 /// What a worker says of itself.
-package struct WorkerFigures: Equatable, Sendable {
+public struct WorkerFigures: Equatable, Sendable {
     /// When its loop turned last; 0 before the first turn.
-    package var heartbeat = Instant(nanoseconds: 0)
-    package var turns = 0
-    package var connections = 0
-    package var inFlight = 0
-    package var accepts = 0
+    public var heartbeat = Instant(nanoseconds: 0)
+    public var turns = 0
+    public var connections = 0
+    public var inFlight = 0
+    public var accepts = 0
     /// Requests begun.
-    package var requests = 0
+    public var requests = 0
     /// Requests that were cut at the deadline of a drain.
-    package var cut = 0
+    public var cut = 0
     /// How late its loop served a timer, the last time it looked.
-    package var loopLag = TimeSpan(nanoseconds: 0)
-    package var residentBytes = 0
-    package var generation: UInt64 = 0
+    public var loopLag = TimeSpan(nanoseconds: 0)
+    public var residentBytes = 0
+    public var generation: UInt64 = 0
     /// Generations that some request still holds, the one in force included.
-    package var liveGenerations = 0
+    public var liveGenerations = 0
     /// Events and access lines that nobody took.
-    package var droppedLines = 0
+    public var droppedLines = 0
     /// Requests that found the table of those in flight full.
-    package var untracked = 0
+    public var untracked = 0
 
-    package init() {}
+    public init() {}
 }
 
 /// A request that had begun and was not done.
-package struct RequestInFlight: Equatable, Sendable {
-    package enum Phase: Int64, Sendable {
+public struct RequestInFlight: Equatable, Sendable {
+    public enum Phase: Int64, Sendable {
         case begun = 1
         /// Bytes of the response have left.
         case sending = 2
         /// The response is complete, but for the mark.
         case flushed = 3
 
-        package var name: String {
+        public var name: String {
             switch self {
             case .begun: "begun"
             case .sending: "sending"
@@ -231,10 +231,10 @@ package struct RequestInFlight: Equatable, Sendable {
         }
     }
 
-    package var id: String
-    package var model: String
-    package var tag: String
-    package var begun: Instant
-    package var bytesSent: Int
-    package var phase: Phase
+    public var id: String
+    public var model: String
+    public var tag: String
+    public var begun: Instant
+    public var bytesSent: Int
+    public var phase: Phase
 }

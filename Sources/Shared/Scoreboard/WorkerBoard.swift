@@ -9,12 +9,12 @@
 ///     board?.sent(place, response.bytesSent)      // after each write to the client: the total so far
 ///     board?.flushed(place)                       // after the last byte of the response was written
 ///     board?.end(place)                           // exactly once for each `begin`
-package final class WorkerBoard {
+public final class WorkerBoard {
     private typealias Field = WorkerBlock.Field
     private typealias Entry = WorkerBlock.Entry
 
-    package let scoreboard: Scoreboard
-    package let block: Int
+    public let scoreboard: Scoreboard
+    public let block: Int
     private let memory: SharedMemory
     private let offset: Int
     /// Entries given back, the most recent last: their memory is in use already.
@@ -26,13 +26,13 @@ package final class WorkerBoard {
     private var cut: Int64 = 0
     private var untracked: Int64 = 0
     private var liveGenerations: Int64 = 0
-    package private(set) var inFlight = 0
-    package private(set) var connections = 0
+    public private(set) var inFlight = 0
+    public private(set) var connections = 0
 
     /// The place of a request for which the table had no room.
-    package static let untracked = -1
+    public static let untracked = -1
 
-    package init(_ scoreboard: Scoreboard, block: Int) {
+    public init(_ scoreboard: Scoreboard, block: Int) {
         self.scoreboard = scoreboard
         self.block = block
         memory = scoreboard.memory
@@ -42,7 +42,7 @@ package final class WorkerBoard {
     // MARK: Requests
 
     /// Enters a request and counts it; answers its place in the table.
-    package func begin(id: [UInt8], _ range: Range<Int>, now: Instant) -> Int {
+    public func begin(id: [UInt8], _ range: Range<Int>, now: Instant) -> Int {
         requests &+= 1
         memory.store(requests, offset + Field.requests)
         inFlight += 1
@@ -63,7 +63,7 @@ package final class WorkerBoard {
     }
 
     /// Adds what the request turned out to ask for.
-    package func describe(
+    public func describe(
         _ place: Int, model: [UInt8], _ modelRange: Range<Int>, tag: [UInt8], _ tagRange: Range<Int>
     ) {
         guard place >= 0 else { return }
@@ -72,20 +72,20 @@ package final class WorkerBoard {
     }
 
     /// `bytes` of the response have left, head included.
-    package func sent(_ place: Int, _ bytes: Int) {
+    public func sent(_ place: Int, _ bytes: Int) {
         guard place >= 0 else { return }
         memory.store(Int64(bytes), entry(place) + Entry.bytesSent)
         memory.store(RequestInFlight.Phase.sending.rawValue, entry(place) + Entry.phase)
     }
 
     /// The whole response has left: the client lacks nothing, should the worker die now.
-    package func flushed(_ place: Int) {
+    public func flushed(_ place: Int) {
         guard place >= 0 else { return }
         memory.store(RequestInFlight.Phase.flushed.rawValue, entry(place) + Entry.phase)
     }
 
     /// The request is over, in whatever way.
-    package func end(_ place: Int) {
+    public func end(_ place: Int) {
         inFlight -= 1
         memory.store(Int64(inFlight), offset + Field.inFlight)
         guard place >= 0 else { return }
@@ -94,7 +94,7 @@ package final class WorkerBoard {
     }
 
     /// Counts an answer, with its status as the client saw it, or would have. A few stores.
-    package func countAnswer(
+    public func countAnswer(
         status: Int, isCall: Bool, isStream: Bool, bytesSent: Int, duration: TimeSpan, upstream: TimeSpan
     ) {
         let index = status - WorkerCounters.firstStatus
@@ -108,13 +108,13 @@ package final class WorkerBoard {
         if upstream.nanoseconds > 0 { LatencyCounts.count(upstream, memory, offset + WorkerBlock.upstreamOffset) }
     }
 
-    package func countRetries(_ retries: Int, fallbacks: Int) {
+    public func countRetries(_ retries: Int, fallbacks: Int) {
         if retries > 0 { memory.add(Int64(retries), offset + Field.retries) }
         if fallbacks > 0 { memory.add(Int64(fallbacks), offset + Field.fallbacks) }
     }
 
     /// Those under way now.
-    package func requestsInFlight() -> [RequestInFlight] {
+    public func requestsInFlight() -> [RequestInFlight] {
         scoreboard.requestsInFlight(of: block)
     }
 
@@ -138,43 +138,43 @@ package final class WorkerBoard {
     // MARK: The process
 
     /// The loop turned: the sign of life that the supervisor's watchdog reads.
-    package func beat(_ now: Instant) {
+    public func beat(_ now: Instant) {
         turns &+= 1
         memory.store(now.nanoseconds, offset + Field.heartbeat)
         memory.store(turns, offset + Field.turns)
     }
 
-    package func accepted() {
+    public func accepted() {
         accepts &+= 1
         memory.store(accepts, offset + Field.accepts)
     }
 
-    package func setConnections(_ count: Int) {
+    public func setConnections(_ count: Int) {
         connections = count
         memory.store(Int64(count), offset + Field.connections)
     }
 
-    package func setAccepting(_ accepts: Bool) {
+    public func setAccepting(_ accepts: Bool) {
         memory.store(accepts ? 1 : 0, offset + Field.accepting)
     }
 
-    package func setLoad(lag: TimeSpan, residentBytes: Int, droppedLines: Int) {
+    public func setLoad(lag: TimeSpan, residentBytes: Int, droppedLines: Int) {
         memory.store(lag.nanoseconds, offset + Field.loopLag)
         memory.store(Int64(residentBytes), offset + Field.residentBytes)
         memory.store(Int64(droppedLines), offset + Field.droppedLines)
     }
 
-    package func setGeneration(_ number: UInt64) {
+    public func setGeneration(_ number: UInt64) {
         memory.store(Int64(bitPattern: number), offset + Field.generation)
     }
 
     /// Call with 1 when a generation is made and with -1 when the last request has let go of it.
-    package func countGenerations(_ change: Int) {
+    public func countGenerations(_ change: Int) {
         liveGenerations += Int64(change)
         memory.store(liveGenerations, offset + Field.liveGenerations)
     }
 
-    package func countCut(_ count: Int) {
+    public func countCut(_ count: Int) {
         cut &+= Int64(count)
         memory.store(cut, offset + Field.cut)
     }
@@ -186,7 +186,7 @@ package final class WorkerBoard {
     ///
     /// Clearly more is 1.25 times the mean and 8; of less than 64 each it is 1.375 times the mean, so that one more still
     /// leaves it within 1.5.
-    package func mayAccept(now: Instant) -> Bool {
+    public func mayAccept(now: Instant) -> Bool {
         guard connections > 8 else { return true }
         var count = 0
         var sum = 0

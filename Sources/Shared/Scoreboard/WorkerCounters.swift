@@ -1,32 +1,32 @@
 /// What a worker has counted since it began. Only ever grows, so that sums over workers do, too: what a dead one has
 /// counted is added to a base by `Scoreboard.retire`.
-package struct WorkerCounters: Equatable, Sendable {
+public struct WorkerCounters: Equatable, Sendable {
     /// Requests begun.
-    package var requests = 0
-    package var accepts = 0
+    public var requests = 0
+    public var accepts = 0
     /// Requests that were cut at the deadline of a drain.
-    package var cut = 0
+    public var cut = 0
     /// Events and access lines that nobody took.
-    package var droppedLines = 0
+    public var droppedLines = 0
     /// Requests that found the table of those in flight full.
-    package var untracked = 0
+    public var untracked = 0
     /// Answers that were sent as streams.
-    package var streams = 0
-    package var bytesSent = 0
-    package var retries = 0
-    package var fallbacks = 0
+    public var streams = 0
+    public var bytesSent = 0
+    public var retries = 0
+    public var fallbacks = 0
     /// Answers by status, from `firstStatus` on: to calls of models, and to anything else.
-    package var calls = [Int](repeating: 0, count: statusCount)
-    package var others = [Int](repeating: 0, count: statusCount)
+    public var calls = [Int](repeating: 0, count: statusCount)
+    public var others = [Int](repeating: 0, count: statusCount)
     /// From the whole request to the end of the answer, of calls.
-    package var duration = LatencyCounts()
+    public var duration = LatencyCounts()
     /// The part of it in which an upstream had the word.
-    package var upstream = LatencyCounts()
+    public var upstream = LatencyCounts()
 
-    package static let firstStatus = 100
-    package static let statusCount = 500
+    public static let firstStatus = 100
+    public static let statusCount = 500
 
-    package init() {}
+    public init() {}
 
     /// Those that are one number each, and where they lie in a block.
     private static let scalars: [(any WritableKeyPath<WorkerCounters, Int> & Sendable, Int)] = [
@@ -57,7 +57,7 @@ package struct WorkerCounters: Equatable, Sendable {
         upstream.store(memory, offset + WorkerBlock.upstreamOffset)
     }
 
-    package static func += (left: inout WorkerCounters, right: WorkerCounters) {
+    public static func += (left: inout WorkerCounters, right: WorkerCounters) {
         for (path, _) in scalars { left[keyPath: path] &+= right[keyPath: path] }
         for index in 0..<statusCount {
             left.calls[index] &+= right.calls[index]
@@ -69,10 +69,10 @@ package struct WorkerCounters: Equatable, Sendable {
 }
 
 /// How many answers took how long.
-package struct LatencyCounts: Equatable, Sendable {
+public struct LatencyCounts: Equatable, Sendable {
     /// Upper bounds in seconds, a part of those of the reference, so that its dashboards find theirs. One more
     /// bucket takes what is beyond the last.
-    package static let bounds: [StaticString] = [
+    public static let bounds: [StaticString] = [
         "0.005", "0.0125", "0.025", "0.05", "0.1", "0.5", "1.0", "2.0", "3.0", "5.0", "10.0", "15.0", "20.0", "30.0",
         "60.0", "120.0", "300.0",
     ]
@@ -85,12 +85,12 @@ package struct LatencyCounts: Equatable, Sendable {
     static let size = 8 * (boundCount + 2)
 
     /// Not cumulative: each answer is in one bucket.
-    package var buckets = [Int](repeating: 0, count: boundCount + 1)
-    package var nanoseconds = 0
+    public var buckets = [Int](repeating: 0, count: boundCount + 1)
+    public var nanoseconds = 0
 
-    package init() {}
+    public init() {}
 
-    package var count: Int { buckets.reduce(0, &+) }
+    public var count: Int { buckets.reduce(0, &+) }
 
     init(_ memory: SharedMemory, _ offset: Int) {
         for index in buckets.indices { buckets[index] = Int(memory.load(offset + 8 * index)) }

@@ -1,10 +1,10 @@
-package import Shared
+public import Shared
 
 /// How the deployments of one generation are doing: answers the router's questions from the scoreboard that all workers
 /// share, and enters there what became of each attempt.
 ///
 /// A deployment without a place on the scoreboard is always fit.
-package final class DeploymentHealth: DeploymentStates {
+public final class DeploymentHealth: DeploymentStates {
     /// Plain numbers only.
     fileprivate struct Entry {
         /// Its place on the scoreboard; -1 without one.
@@ -19,15 +19,15 @@ package final class DeploymentHealth: DeploymentStates {
     }
 
     /// Takes one deployment after the other, of which only what decides about its choice is looked at.
-    package struct Builder {
+    public struct Builder {
         fileprivate let router: RouterSettings
         fileprivate var entries: [Entry] = []
 
-        package init(_ router: RouterSettings) {
+        public init(_ router: RouterSettings) {
             self.router = router
         }
 
-        package mutating func add(_ deployment: Deployment) {
+        public mutating func add(_ deployment: Deployment) {
             entries.append(
                 Entry(
                     slot: deployment.boardSlot, requests: limit(deployment.rpm), tokens: limit(deployment.tpm),
@@ -50,7 +50,7 @@ package final class DeploymentHealth: DeploymentStates {
     let countsTokens: Bool
 
     /// `table` is of the same deployments. Without a board nobody counts anything.
-    package init(_ builder: consuming Builder, _ table: RoutingTable, _ board: DeploymentBoard?) {
+    public init(_ builder: consuming Builder, _ table: RoutingTable, _ board: DeploymentBoard?) {
         self.board = board
         let router = builder.router
         var entries = builder.entries
@@ -63,7 +63,7 @@ package final class DeploymentHealth: DeploymentStates {
     }
 
     /// Of a whole configuration.
-    package convenience init(_ configuration: Configuration, _ table: RoutingTable, _ board: DeploymentBoard?) {
+    public convenience init(_ configuration: Configuration, _ table: RoutingTable, _ board: DeploymentBoard?) {
         var builder = Builder(configuration.router)
         for deployment in configuration.deployments { builder.add(deployment) }
         self.init(builder, table, board)
@@ -83,7 +83,7 @@ package final class DeploymentHealth: DeploymentStates {
 
     // MARK: Questions of the router
 
-    package func availability(of index: Int, at now: Instant) -> Availability {
+    public func availability(of index: Int, at now: Instant) -> Availability {
         let entry = entries[index]
         let slot = entry.slot
         guard let board, slot >= 0 else { return .fit }
@@ -100,7 +100,7 @@ package final class DeploymentHealth: DeploymentStates {
         return .fit
     }
 
-    package func admit(_ index: Int, at now: Instant) -> Admission? {
+    public func admit(_ index: Int, at now: Instant) -> Admission? {
         let entry = entries[index]
         let slot = entry.slot
         guard let board, slot >= 0 else { return Admission() }
@@ -119,17 +119,17 @@ package final class DeploymentHealth: DeploymentStates {
         return admission
     }
 
-    package func inFlight(of index: Int) -> Int {
+    public func inFlight(of index: Int) -> Int {
         guard let board, entries[index].slot >= 0 else { return 0 }
         return board.inFlight(of: entries[index].slot)
     }
 
-    package func latency(of index: Int, isStream: Bool, at now: Instant) -> Int64 {
+    public func latency(of index: Int, isStream: Bool, at now: Instant) -> Int64 {
         guard let board, entries[index].slot >= 0 else { return 0 }
         return board.latency(of: entries[index].slot, isStream: isStream, lifetime: latencyLifetime, at: now)
     }
 
-    package func tokens(of index: Int, at now: Instant) -> Int {
+    public func tokens(of index: Int, at now: Instant) -> Int {
         guard let board, entries[index].slot >= 0 else { return 0 }
         return board.tokens(of: entries[index].slot, at: now)
     }
@@ -187,7 +187,7 @@ package final class DeploymentHealth: DeploymentStates {
     }
 
     /// Exactly once for each admission.
-    package func ended(_ index: Int) {
+    public func ended(_ index: Int) {
         guard let board, entries[index].slot >= 0 else { return }
         board.endAttempt(entries[index].slot)
     }

@@ -1,65 +1,65 @@
-package import Shared
+public import Shared
 
 /// Where a request would go, and why: the answer to "why this one?", for `tagway explain`.
 ///
 /// Pure: asks the files that the worker routes with, in the order in which `Exchange` asks them, about a gateway whose
 /// deployments are all fit and idle.
-package struct Explanation: Equatable {
-    package struct Tag: Equatable, Sendable {
-        package let text: String
+public struct Explanation: Equatable {
+    public struct Tag: Equatable, Sendable {
+        public let text: String
         /// The place in the request.
-        package let source: String
+        public let source: String
     }
 
-    package struct Member: Equatable, Sendable {
+    public struct Member: Equatable, Sendable {
         /// Its index in the configuration.
-        package let index: Int
-        package let isAllowed: Bool
-        package let reason: String
+        public let index: Int
+        public let isAllowed: Bool
+        public let reason: String
         /// What the upstream would be asked for.
-        package let model: String
+        public let model: String
         /// How likely it is that it is asked first among those of its `order`; nil: never.
-        package let share: Double?
+        public let share: Double?
     }
 
     /// A model group on the way of the request.
-    package struct Group: Equatable, Sendable {
+    public struct Group: Equatable, Sendable {
         /// As it was asked for, or as the fallbacks name it.
-        package let name: String
+        public let name: String
         /// The `model_name` behind that.
-        package let modelName: String
-        package let isFiltered: Bool
+        public let modelName: String
+        public let isFiltered: Bool
         /// Why the tags allow those that they allow; nil: they allow none.
-        package let reason: String?
-        package let members: [Member]
+        public let reason: String?
+        public let members: [Member]
 
-        package var canServe: Bool { members.contains { $0.share != nil } }
+        public var canServe: Bool { members.contains { $0.share != nil } }
     }
 
     /// What a client would be told instead.
-    package struct Refusal: Equatable, Sendable {
-        package let status: Int
-        package let type: String
-        package let param: String?
-        package let message: String
+    public struct Refusal: Equatable, Sendable {
+        public let status: Int
+        public let type: String
+        public let param: String?
+        public let message: String
     }
 
-    package private(set) var model = ""
-    package private(set) var isStream = false
-    package private(set) var tags: [Tag] = []
-    package private(set) var retries = 0
+    public private(set) var model = ""
+    public private(set) var isStream = false
+    public private(set) var tags: [Tag] = []
+    public private(set) var retries = 0
     /// Nil where the request does not get as far.
-    package private(set) var group: Group?
+    public private(set) var group: Group?
     /// The groups that stand in, one after the other, when everything before them has failed.
-    package private(set) var fallbacks: [Group] = []
+    public private(set) var fallbacks: [Group] = []
     /// The same when a prompt is too long, or is refused by a provider's filter, all along.
-    package private(set) var contextWindowFallbacks: [Group] = []
-    package private(set) var contentPolicyFallbacks: [Group] = []
+    public private(set) var contextWindowFallbacks: [Group] = []
+    public private(set) var contentPolicyFallbacks: [Group] = []
     /// Set when nobody may serve it.
-    package private(set) var refusal: Refusal?
+    public private(set) var refusal: Refusal?
 
     /// Explains a whole request: head and body, as a client would send them.
-    package init(of bytes: [UInt8], _ configuration: Configuration) {
+    public init(of bytes: [UInt8], _ configuration: Configuration) {
         let table = RoutingTable(configuration)
         let asked = Inquiry()
         do throws(GatewayError) {

@@ -1,20 +1,20 @@
-package import Shared
+public import Shared
 
 /// Answers requests with the generation in force: tells endpoints apart and gives each request to who answers it.
-@Loop package final class Gateway: RequestHandler {
+@Loop public final class Gateway: RequestHandler {
     /// Nil until the first commit.
-    package private(set) var generation: Generation?
+    public private(set) var generation: Generation?
     /// False while the process should not get new work: the readiness probe then answers 503.
-    package var isReady = true
+    public var isReady = true
     /// Where requests under way are entered; nil where nobody watches.
-    package var board: WorkerBoard?
+    public var board: WorkerBoard?
     /// Where the state of deployments is shared with other workers; nil where nobody else is.
-    package var deployments: DeploymentBoard?
+    public var deployments: DeploymentBoard?
     /// Where access lines go; nil for none.
-    package var accessLines: LineSink?
+    public var accessLines: LineSink?
 
     /// Where cooldowns are told; nil for nowhere.
-    package var log: Log?
+    public var log: Log?
 
     let pools = UpstreamPools()
     let accessLog = AccessLog()
@@ -28,11 +28,11 @@ package import Shared
     private var tlsInForce: TLSSettings?
     private var idle: [Exchange] = []
 
-    package init() {}
+    public init() {}
 
     /// Builds a generation from published bytes beside the one in force, with turns of the loop in between, so that
     /// requests hardly notice. Throws a reason for the operator; nil when `isWanted` has become false meanwhile.
-    package func prepare(
+    public func prepare(
         _ number: UInt64, _ file: DescriptorBox, isWanted: () -> Bool
     ) async throws(GenerationRefused) -> Generation? {
         var builder = try GenerationBuilder(number, file, deployments)
@@ -79,7 +79,7 @@ package import Shared
     }
 
     /// Requests that begin from now on are answered by `generation`.
-    package func commit(_ generation: Generation) {
+    public func commit(_ generation: Generation) {
         if let tls = generation.tls {
             pools.apply(tls)
             tlsInForce = generation.settings.tls
@@ -89,13 +89,13 @@ package import Shared
     }
 
     @inline(__always)
-    package func answer(_ client: ClientConnection) async {
+    public func answer(_ client: ClientConnection) async {
         let exchange = takeExchange()
         await exchange.answer(client)
         idle.append(exchange)
     }
 
-    package func refuse(_ client: ClientConnection, _ refusal: RequestRefusal) async {
+    public func refuse(_ client: ClientConnection, _ refusal: RequestRefusal) async {
         let exchange = takeExchange()
         await exchange.refuse(client, refusal)
         idle.append(exchange)

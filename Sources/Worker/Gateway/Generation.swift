@@ -1,11 +1,11 @@
-package import Shared
+public import Shared
 
 /// One configuration in force, compiled. Immutable but for what is made when the first request needs it; an exchange
 /// keeps the one it began with.
-@Loop package final class Generation {
-    package let number: UInt64
+@Loop public final class Generation {
+    public let number: UInt64
     /// All of the configuration but the deployments.
-    package let settings: Configuration
+    public let settings: Configuration
     let deployments: PublishedDeployments
     let table: RoutingTable
     let blocks: DeploymentBlocksByIndex
@@ -21,7 +21,7 @@ package import Shared
     private var pools: [UpstreamPool?]
     private var allPools: UpstreamPools?
     /// Counts those that are still alive; for the scoreboard.
-    package var whenReleased: (@Sendable () -> Void)?
+    public var whenReleased: (@Sendable () -> Void)?
 
     init(
         _ number: UInt64, _ deployments: PublishedDeployments, _ table: RoutingTable, _ health: DeploymentHealth,
@@ -95,6 +95,6 @@ struct OriginTable {
 }
 
 /// Why a worker cannot serve a configuration.
-package struct GenerationRefused: Error {
-    package let reason: String
+public struct GenerationRefused: Error {
+    public let reason: String
 }

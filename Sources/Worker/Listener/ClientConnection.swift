@@ -1,18 +1,18 @@
-package import Shared
+public import Shared
 
 /// One client: reads a request, has it answered, and goes on to the next while the connection lives.
 ///
 /// A request is received whole before it is answered: the model may be the last member of its body. The bytes of
 /// head and body stay in `input` until the answer is complete. Knows nothing of models.
-@Loop package final class ClientConnection {
-    package let stream: ByteStream
-    package let input: ByteBuffer
-    package let response: ResponseWriter
+@Loop public final class ClientConnection {
+    public let stream: ByteStream
+    public let input: ByteBuffer
+    public let response: ResponseWriter
     /// Ends when the client goes away, or is told to finish: whatever is done for it has become pointless.
-    package private(set) var cancellation = Cancellation()
-    package private(set) var head = MessageHead()
+    public private(set) var cancellation = Cancellation()
+    public private(set) var head = MessageHead()
     /// Where the body lies in `input`, its framing taken out.
-    package private(set) var body = 0..<0
+    public private(set) var body = 0..<0
 
     private let server: HTTPServer
     /// What was in force when the request under way began.
@@ -37,7 +37,7 @@ package import Shared
     }
 
     /// Whether the exchange was cut because the process has to go, not because the client left.
-    package var wasToldToFinish: Bool { isFinishing }
+    public var wasToldToFinish: Bool { isFinishing }
 
     /// Receives requests and has them answered, one after the other. What has come is taken at once; only what has not is
     /// waited for.

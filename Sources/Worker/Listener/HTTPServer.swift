@@ -1,27 +1,27 @@
-package import Shared
+public import Shared
 
 /// How a server treats its clients. All of it may change with a generation; a request keeps what it began with.
-package struct ServerSettings: Sendable, Equatable {
+public struct ServerSettings: Sendable, Equatable {
     /// Bytes of a request's head, answered with 431 beyond.
-    package var headerLimit = 64 * 1024
+    public var headerLimit = 64 * 1024
     /// Bytes of a request's body, answered with 413 beyond.
-    package var bodyLimit = 32 * 1024 * 1024
+    public var bodyLimit = 32 * 1024 * 1024
     /// How long a kept-alive connection may stay silent between requests.
-    package var idleTimeout = TimeSpan.seconds(75)
+    public var idleTimeout = TimeSpan.seconds(75)
     /// From the first byte of a head to its last.
-    package var headerTimeout = TimeSpan.seconds(30)
+    public var headerTimeout = TimeSpan.seconds(30)
     /// The longest silence within a body.
-    package var bodyTimeout = TimeSpan.seconds(60)
+    public var bodyTimeout = TimeSpan.seconds(60)
     /// The longest time a client may take to accept what was sent to it at once.
-    package var writeTimeout = TimeSpan.seconds(60)
+    public var writeTimeout = TimeSpan.seconds(60)
     /// How long a draining server still listens on a silent connection, for a request already on its way.
-    package var idleGrace = TimeSpan.seconds(1)
+    public var idleGrace = TimeSpan.seconds(1)
 
-    package init() {}
+    public init() {}
 }
 
 /// Answers requests. The only thing a server knows of what it serves.
-@Loop package protocol RequestHandler: AnyObject {
+@Loop public protocol RequestHandler: AnyObject {
     /// Answers the request that `client` has received whole, through `client.response`.
     func answer(_ client: ClientConnection) async
     /// Answers a request that could not be read.
@@ -29,7 +29,7 @@ package struct ServerSettings: Sendable, Equatable {
 }
 
 /// Why a request could not be read.
-package enum RequestRefusal: Equatable, Sendable {
+public enum RequestRefusal: Equatable, Sendable {
     case violation(HTTPViolation)
     /// The head or the body did not come in time.
     case deadline(body: Bool)
@@ -38,12 +38,12 @@ package enum RequestRefusal: Equatable, Sendable {
 }
 
 /// A plain HTTP/1.1 server: the connections that its listeners have accepted. Knows nothing of models.
-@Loop package final class HTTPServer {
-    package var settings = ServerSettings()
+@Loop public final class HTTPServer {
+    public var settings = ServerSettings()
     /// Once true, every response says `Connection: close`.
-    package private(set) var isDraining = false
+    public private(set) var isDraining = false
     /// Called with the number of open connections whenever it changes.
-    package var connectionsChanged: (@Loop (Int) -> Void)?
+    public var connectionsChanged: (@Loop (Int) -> Void)?
 
     let handler: any RequestHandler
     let date = ResponseDate()
@@ -54,14 +54,14 @@ package enum RequestRefusal: Equatable, Sendable {
     let waiting = BufferPool(size: 2048)
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
 
-    package init(handler: any RequestHandler) {
+    public init(handler: any RequestHandler) {
         self.handler = handler
     }
 
-    package var connectionCount: Int { connections.count }
+    public var connectionCount: Int { connections.count }
 
     /// Takes over an accepted connection.
-    package func serve(_ descriptor: consuming FileDescriptor) throws(SystemError) {
+    public func serve(_ descriptor: consuming FileDescriptor) throws(SystemError) {
         try? Socket.set(.noDelay, to: 1, on: descriptor.number)
         let connection = ClientConnection(try ByteStream(descriptor), server: self)
         connections[ObjectIdentifier(connection)] = connection
@@ -78,19 +78,19 @@ package enum RequestRefusal: Equatable, Sendable {
     }
 
     /// From now on every response tells its client to go elsewhere next. RFC 9112 §9.6.
-    package func announceEnd() {
+    public func announceEnd() {
         isDraining = true
     }
 
     /// Announces the end to every client, and closes those that stay silent for the grace period.
-    package func drain() async {
+    public func drain() async {
         announceEnd()
         await EventLoop.shared.sleep(until: EventLoop.shared.now + settings.idleGrace)
         for connection in connections.values { connection.closeIfIdle() }
     }
 
     /// Ends every exchange that is still under way: `finish` of the supervisor, at the deadline of a drain.
-    package func finish() {
+    public func finish() {
         for connection in connections.values { connection.finish() }
     }
 }

@@ -1,21 +1,21 @@
-package import Shared
+public import Shared
 
 /// Sends one response to a client, and knows whether a byte of it has left.
 ///
 /// Head and body begin in `buffer`; `send` lets them go in one system call together with bytes that lie elsewhere.
-@Loop package final class ResponseWriter {
+@Loop public final class ResponseWriter {
     /// What goes out next. The head is written here by whoever answers.
-    package let buffer: ByteBuffer
+    public let buffer: ByteBuffer
     /// Whether a byte of this response may have left. Until then another answer can take its place.
-    package private(set) var hasStarted = false
+    public private(set) var hasStarted = false
     /// Whether all of the response has left, in the framing that its head announced.
-    package private(set) var isComplete = false
+    public private(set) var isComplete = false
     /// Whether the connection closes behind this response.
-    package var isLast = false
-    package var isHead = false
-    package var minorVersion: UInt8 = 1
+    public var isLast = false
+    public var isHead = false
+    public var minorVersion: UInt8 = 1
     /// Head and framing included.
-    package private(set) var bytesSent = 0
+    public private(set) var bytesSent = 0
 
     private let stream: ByteStream
     private let date: ResponseDate
@@ -46,21 +46,21 @@ package import Shared
     }
 
     /// Begins the head: status line, date, connection. Fields follow, then `endHead`.
-    package func beginHead(_ status: Int) {
+    public func beginHead(_ status: Int) {
         buffer.removeAll()
         buffer.append(statusLine: status)
         buffer.append(date.current())
     }
 
     /// Ends the head of a response whose length is known.
-    package func endHead(length: Int) {
+    public func endHead(length: Int) {
         buffer.append(field: "content-length", length)
         endFields()
     }
 
     /// Ends the head of a response that is sent as it comes: chunked, or until the connection closes where the
     /// client speaks HTTP/1.0 (RFC 9112 §6.1).
-    package func endHeadOfStream() {
+    public func endHeadOfStream() {
         if minorVersion >= 1 {
             isChunked = true
             buffer.append(HeadFields.chunked)
@@ -81,7 +81,7 @@ package import Shared
 
     /// Sends the head in `buffer` with the whole body, pieces of `body` (source 0) and `inserted` (source 1), as far as
     /// that goes without waiting. False when `finishRest` has to send what is left.
-    package func tryFinish(
+    public func tryFinish(
         with body: [UInt8], _ inserted: [UInt8], _ bodyPieces: [Piece]
     ) throws(StreamFailure) -> Bool {
         hasStarted = true
@@ -104,7 +104,7 @@ package import Shared
     }
 
     /// Sends what `tryFinish` has left, waiting for the client to take it; with the same bytes.
-    package func finishRest(with body: [UInt8], _ inserted: [UInt8]) async throws(StreamFailure) {
+    public func finishRest(with body: [UInt8], _ inserted: [UInt8]) async throws(StreamFailure) {
         if let partly { try await sendRest(partly, body, inserted) }
         partly = nil
         sent()
@@ -112,7 +112,7 @@ package import Shared
     }
 
     /// Sends the head in `buffer` with a body of a few bytes that was made here.
-    package func finish(with body: ByteBuffer) async throws(StreamFailure) {
+    public func finish(with body: ByteBuffer) async throws(StreamFailure) {
         hasStarted = true
         if !isHead { buffer.append(body.storage, body.readable) }
         try await flush()
@@ -121,7 +121,7 @@ package import Shared
 
     /// Sends what goes at once of what is in `buffer` (the head, the first time) and of `body`, the next piece of a
     /// stream, which gets its framing. False when some is left: `sendRest` goes on with the same `body`.
-    package func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
+    public func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
         hasStarted = true
         pieces.removeAll(keepingCapacity: true)
         if !buffer.isEmpty { pieces.append(Piece(source: 0, range: buffer.readable)) }
@@ -136,14 +136,14 @@ package import Shared
     }
 
     /// Sends what `trySend` has left.
-    package func sendRest(of body: ByteBuffer) async throws(StreamFailure) {
+    public func sendRest(of body: ByteBuffer) async throws(StreamFailure) {
         if let partly { try await sendRest(partly, body.storage, []) }
         partly = nil
         sent()
     }
 
     /// Sends a last piece of the body of a stream together with the end of its framing.
-    package func finish(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
+    public func finish(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
         hasStarted = true
         if !isHead {
             if isChunked, !range.isEmpty { buffer.append(chunkHeader: range.count) }
