@@ -6,7 +6,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
     public static let shared = EventLoop()
 
     // Touched by the loop's thread only, which is what being an executor promises.
-    private nonisolated(unsafe) var jobs = JobQueue()
+    private nonisolated(unsafe) var jobs = WaitingLine<UnownedJob>()
     private nonisolated(unsafe) var isRunning = false
     /// Whether all of the process's Swift code runs here, so that tasks need no preference for this executor.
     private nonisolated(unsafe) var ownsProcess = false
@@ -102,6 +102,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
     var eachTurn: (@Loop (Instant) -> Void)?
 
     private var epoll: Epoll
+    /// Beginnings of new work that the kernel has told of, the oldest first, for turns to come.
+    private var beginnings = WaitingLine<(token: UInt64, ready: Epoll.Interest)>()
     private var registered: [Readiness?] = []
     private var freeSlots: [Int] = []
     /// Counts the uses of a slot, so that an event for a closed descriptor never reaches its successor.
@@ -118,9 +120,13 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
         }
     }
 
+    /// New work that is begun in one turn. What has been begun goes first: so the memory that few requests need is used
+    /// again and again while it is in the processor's caches, and no more connections to upstreams are open than that takes.
+    private static let mostBegun = 8
+
     func turn(mayBlock: Bool) {
         var milliseconds: Int32 = 0
-        if mayBlock {
+        if mayBlock, beginnings.isEmpty {
             let wait = (timers.earliest ?? .never) - now
             // Rounded up: waking before the deadline would only mean waiting again.
             milliseconds = Int32(min(1000, max(0, wait.nanoseconds / 1_000_000 + 1)))
@@ -129,9 +135,16 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
         now = Clock.now()
         for index in 0..<count {
             let (token, ready) = epoll.event(index)
-            let slot = Int(token & 0xFFFF_FFFF)
-            guard uses[slot] == UInt32(token >> 32) else { continue }
-            registered[slot]?.happened(ready)
+            guard let readiness = readiness(of: token) else { continue }
+            if readiness.mayWait(ready) {
+                beginnings.append((token, ready))
+            } else {
+                readiness.happened(ready)
+            }
+        }
+        for _ in 0..<min(beginnings.count, Self.mostBegun) {
+            let (token, ready) = beginnings.removeFirst()
+            readiness(of: token)?.happened(ready)
         }
         while let number = timers.popDue(now) {
             guard let waiter = sleepers[number] else { continue }
@@ -176,6 +189,13 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
         registered[slot] = nil
         uses[slot] &+= 1
         freeSlots.append(slot)
+    }
+
+    /// Nil where the descriptor has been closed since.
+    @inline(__always)
+    private func readiness(of token: UInt64) -> Readiness? {
+        let slot = Int(token & 0xFFFF_FFFF)
+        return uses[slot] == UInt32(token >> 32) ? registered[slot] : nil
     }
 
     private func token(_ slot: Int) -> UInt64 { UInt64(uses[slot]) << 32 | UInt64(slot) }

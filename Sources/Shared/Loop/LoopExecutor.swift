@@ -20,30 +20,3 @@ public actor Loop {
         }
     }
 }
-
-/// Swift's jobs in the order in which they became ready. Filled and emptied by the loop's thread only; keeps its
-/// memory, so that waking a task allocates nothing.
-struct JobQueue {
-    private var jobs: [UnownedJob] = []
-    private var first = 0
-
-    var count: Int { jobs.count - first }
-
-    mutating func append(_ job: UnownedJob) {
-        jobs.append(job)
-    }
-
-    /// The next one; there has to be one.
-    mutating func removeFirst() -> UnownedJob {
-        let job = jobs[first]
-        first += 1
-        if first == jobs.count {
-            jobs.removeAll(keepingCapacity: true)
-            first = 0
-        } else if first >= 4096 {
-            jobs.removeFirst(first)
-            first = 0
-        }
-        return job
-    }
-}

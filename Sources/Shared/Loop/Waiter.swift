@@ -114,6 +114,8 @@ public enum Wake: Sendable {
     public var readingInterruptsWriting = false
     /// Cancelled when the other side hangs up.
     public var whenHungUp: Cancellation?
+    /// Whether what comes here begins new work, which waits for its turn behind what has been begun.
+    public var beginsWork = false
 
     /// Asked before a task that waits to read is woken.
     private var handler: (any ReadHandler)?
@@ -171,6 +173,12 @@ public enum Wake: Sendable {
         slot = nil
         reader.close()
         writer.close()
+    }
+
+    /// Whether it does no harm to be told of `ready` a few turns later.
+    @inline(__always)
+    func mayWait(_ ready: Epoll.Interest) -> Bool {
+        beginsWork && !writer.isWaiting && ready.isDisjoint(with: [.peerClosed, .hangUp, .error])
     }
 
     func happened(_ ready: Epoll.Interest) {

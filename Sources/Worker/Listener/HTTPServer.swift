@@ -63,7 +63,9 @@ public enum RequestRefusal: Equatable, Sendable {
     /// Takes over an accepted connection.
     public func serve(_ descriptor: consuming FileDescriptor) throws(SystemError) {
         try? Socket.set(.noDelay, to: 1, on: descriptor.number)
-        let connection = ClientConnection(try ByteStream(descriptor), server: self)
+        let stream = try ByteStream(descriptor)
+        stream.readiness.beginsWork = true
+        let connection = ClientConnection(stream, server: self)
         connections[ObjectIdentifier(connection)] = connection
         connectionsChanged?(connections.count)
         EventLoop.shared.start {
