@@ -1,15 +1,15 @@
-/// A map from byte strings to values, asked with a range of a larger array.
+/// Numbers for byte strings, asked with a range of a larger array: 0 for the first one, and so on.
 ///
 /// Pure. A `Dictionary` keyed by `String` or `[UInt8]` needs a key object for every question; this one hashes the
 /// bytes where they lie, so looking up a model name or a tag of a request allocates nothing. Hashed eight bytes at a
-/// time with a per-map seed; open addressing, at most half full.
-public struct ByteMap<Value: Sendable>: Sendable {
+/// time with a seed; open addressing, at most half full. Knows no values, so that whoever asks has code that knows
+/// the types of his.
+public struct ByteIndex: Sendable {
     /// 32 bits of the key's hash, then its number plus one; 0 where nothing is.
     private var slots: [UInt64]
     /// All keys one behind the other; `ends[i]` is where the `i`th ends.
     private var keys: [UInt8] = []
     private var ends: [Int] = []
-    private var values: [Value] = []
     private let seed: UInt64
 
     public init(seed: UInt64 = 0x51_7C_C1_B7) {
@@ -17,28 +17,19 @@ public struct ByteMap<Value: Sendable>: Sendable {
         slots = [UInt64](repeating: 0, count: 8)
     }
 
-    /// Of equal keys the last one counts.
-    public init(_ pairs: [(key: [UInt8], value: Value)]) {
-        self.init()
-        for (key, value) in pairs { change(key, from: value) { $0 = value } }
-    }
+    public var count: Int { ends.count }
 
-    /// Changes the value of a key; that of a new one is `initial` until then. Answers the key's number, which it keeps.
-    @discardableResult
-    public mutating func change(_ key: [UInt8], from initial: Value, _ body: (inout Value) -> Void) -> Int {
+    /// The number of a key, which it keeps; a new one gets the next.
+    public mutating func add(_ key: [UInt8]) -> Int {
         let hash = hash(key.span, 0..<key.count)
         let slot = slot(of: key.span, 0..<key.count, hash)
-        if let known = number(in: slot) {
-            body(&values[known])
-            return known
-        }
-        let number = values.count
+        let known = number(in: slot)
+        if known >= 0 { return known }
+        let number = ends.count
         slots[slot] = hash << 32 | UInt64(number + 1)
         keys.append(contentsOf: key)
         ends.append(keys.count)
-        values.append(initial)
-        body(&values[number])
-        if values.count * 2 > slots.count { grow() }
+        if ends.count * 2 > slots.count { grow() }
         return number
     }
 
@@ -53,41 +44,35 @@ public struct ByteMap<Value: Sendable>: Sendable {
         }
     }
 
+    /// -1 where nothing is.
     @inline(__always)
-    private func number(in slot: Int) -> Int? {
-        let entry = slots[slot]
-        return entry == 0 ? nil : Int(entry & 0xFFFF_FFFF) - 1
-    }
+    private func number(in slot: Int) -> Int { Int(slots[slot] & 0xFFFF_FFFF) - 1 }
 
     /// The key of that number.
-    public func key(_ number: Int) -> ArraySlice<UInt8> { keys[range(of: number)] }
-
-    private func range(of number: Int) -> Range<Int> { (number == 0 ? 0 : ends[number - 1])..<ends[number] }
-
-    public subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Value? {
-        number(in: slot(of: bytes.span, range, hash(bytes.span, range))).map { values[$0] }
+    public func key(_ number: Int) -> ArraySlice<UInt8> {
+        keys[(number == 0 ? 0 : ends[number - 1])..<ends[number]]
     }
 
-    public subscript(_ key: [UInt8]) -> Value? { self[key, 0..<key.count] }
-
-    public var count: Int { values.count }
+    /// The number of `bytes[range]`; -1 where it has none.
+    public func number(_ bytes: [UInt8], _ range: Range<Int>) -> Int {
+        let span = bytes.span
+        return number(in: slot(of: span, range, hash(span, range)))
+    }
 
     /// Where `bytes[range]` is, or the empty slot where it would go.
+    @inline(__always)
     private func slot(of bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & mask
-        while let index = number(in: slot) {
-            let start = index == 0 ? 0 : ends[index - 1]
-            if slots[slot] >> 32 == hash & 0xFFFF_FFFF, ends[index] - start == range.count,
-                isKey(at: start, bytes, range)
-            {
-                return slot
-            }
+        while true {
+            let entry = slots[slot]
+            if entry == 0 { return slot }
+            if entry >> 32 == hash & 0xFFFF_FFFF, isKey(Int(entry & 0xFFFF_FFFF) - 1, bytes, range) { return slot }
             slot = (slot + 1) & mask
         }
-        return slot
     }
 
+    @inline(__always)
     private func hash(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
         var hash = 0xCBF2_9CE4_8422_2325 ^ seed ^ UInt64(range.count)
         var position = range.lowerBound
@@ -100,7 +85,10 @@ public struct ByteMap<Value: Sendable>: Sendable {
         return hash
     }
 
-    private func isKey(at start: Int, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    @inline(__always)
+    private func isKey(_ number: Int, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let start = number == 0 ? 0 : ends[number - 1]
+        guard ends[number] - start == range.count else { return false }
         let keys = keys.span
         var done = 0
         while done < range.count {
@@ -113,4 +101,41 @@ public struct ByteMap<Value: Sendable>: Sendable {
         }
         return true
     }
+}
+
+/// A map from byte strings to values; see `ByteIndex`.
+public struct ByteMap<Value: Sendable>: Sendable {
+    private var index: ByteIndex
+    private var values: [Value] = []
+
+    public init(seed: UInt64 = 0x51_7C_C1_B7) {
+        index = ByteIndex(seed: seed)
+    }
+
+    /// Of equal keys the last one counts.
+    public init(_ pairs: [(key: [UInt8], value: Value)]) {
+        self.init()
+        for (key, value) in pairs { change(key, from: value) { $0 = value } }
+    }
+
+    /// Changes the value of a key; that of a new one is `initial` until then. Answers the key's number, which it keeps.
+    @discardableResult
+    public mutating func change(_ key: [UInt8], from initial: Value, _ body: (inout Value) -> Void) -> Int {
+        let number = index.add(key)
+        if number == values.count { values.append(initial) }
+        body(&values[number])
+        return number
+    }
+
+    /// The key of that number.
+    public func key(_ number: Int) -> ArraySlice<UInt8> { index.key(number) }
+
+    public subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Value? {
+        let number = index.number(bytes, range)
+        return number < 0 ? nil : values[number]
+    }
+
+    public subscript(_ key: [UInt8]) -> Value? { self[key, 0..<key.count] }
+
+    public var count: Int { values.count }
 }

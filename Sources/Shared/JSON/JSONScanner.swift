@@ -88,7 +88,7 @@ public struct JSONScanner: Sendable {
     }
 
     public mutating func reset() {
-        members.removeAll(keepingCapacity: true)
+        members.empty()
         kind = .null
         hasFinishReason = false
         hasWhiteSpace = false

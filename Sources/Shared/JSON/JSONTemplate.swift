@@ -3,8 +3,9 @@
 ///
 /// Pure. What matches is valid JSON of the same members and kinds, so that it need not be read: the bytes between the
 /// values that vary are the same, and each of those is looked at as `JSONScanner` would. Which values vary is learnt:
-/// all of a text is compared until a value is found to differ. To compare costs a fifth of what reading does.
-public struct JSONTemplate {
+/// all of a text is compared until a value is found to differ. To compare costs a fifth of what reading does. A class, so
+/// that asking it counts no references of what it holds.
+public final class JSONTemplate {
     /// A value that may differ; positions in `text`, a string's without its quotes.
     private struct Value: Sendable {
         var range: Range<Int>
@@ -27,13 +28,13 @@ public struct JSONTemplate {
 
     public var isEmpty: Bool { text.isEmpty }
 
-    public mutating func forget() {
+    public func forget() {
         text.removeAll()
     }
 
     /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object and nothing else but
     /// white space.
-    public mutating func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
+    public func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
         text.removeAll()
         text.shrink(to: 16 * 1024)
         text.append(bytes, range)
@@ -73,7 +74,7 @@ public struct JSONTemplate {
 
     /// Where the text that begins at `start` ends, if it is like the one that was learnt; nil where it is not, or
     /// is not there as a whole.
-    public mutating func match(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
+    public func match(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
         let storage = text.storage
         let known = storage.span
         let given = bytes.span
@@ -118,7 +119,7 @@ public struct JSONTemplate {
     }
 
     /// From now on the value at `position` may differ; false when there is none behind `done`.
-    private mutating func vary(at position: Int, behind done: Int, before index: Int) -> Bool {
+    private func vary(at position: Int, behind done: Int, before index: Int) -> Bool {
         for value in values where value.range.upperBound >= position {
             guard value.range.lowerBound <= position, value.range.lowerBound > done else { return false }
             varying.insert(value, at: index)

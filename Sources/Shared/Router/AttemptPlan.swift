@@ -61,7 +61,7 @@ public struct AttemptPlan: Sendable {
     /// Enters a group: `allowed` is what the tag filter left of it. Deployments that are not configured are never tried.
     /// False when nothing else is left.
     public mutating func enter(_ allowed: [Int32], group: Int, asFallback: Bool, _ table: RoutingTable) -> Bool {
-        self.allowed.removeAll(keepingCapacity: true)
+        self.allowed.empty()
         order = .max
         for index in allowed {
             let candidate = table.candidates[Int(index)]
@@ -69,7 +69,7 @@ public struct AttemptPlan: Sendable {
             self.allowed.append(index)
             order = min(order, candidate.order)
         }
-        tried.removeAll(keepingCapacity: true)
+        tried.empty()
         policy = table.retryPolicy(of: group)
         isStopped = false
         isRetry = false
@@ -102,7 +102,7 @@ public struct AttemptPlan: Sendable {
     }
 
     private mutating func collectUntried(_ table: RoutingTable, _ states: some DeploymentStates, _ now: Instant) {
-        choices.removeAll(keepingCapacity: true)
+        choices.empty()
         for index in allowed where table.candidates[Int(index)].order == order {
             guard !isTried(index), states.availability(of: Int(index), at: now) == .fit else { continue }
             choices.append(index)
@@ -137,7 +137,7 @@ public struct AttemptPlan: Sendable {
         for entry in tried where mayGoAgain(entry, table, states, now) { earliest = min(earliest, entry.notBefore) }
         guard earliest != .never else { return nil }
         guard earliest <= now else { return .wait(until: earliest) }
-        choices.removeAll(keepingCapacity: true)
+        choices.empty()
         for entry in tried where entry.notBefore <= now && mayGoAgain(entry, table, states, now) {
             choices.append(entry.index)
         }

@@ -27,9 +27,9 @@ public struct RequestTags: Sendable {
     public var isEmpty: Bool { tags.isEmpty }
 
     public mutating func removeAll() {
-        tags.removeAll(keepingCapacity: true)
-        globs.removeAll(keepingCapacity: true)
-        texts.removeAll(keepingCapacity: true)
+        tags.empty()
+        globs.empty()
+        texts.empty()
     }
 
     /// Adds `bytes[range]`, once.

@@ -24,7 +24,7 @@ public enum TagFilter {
         userAgent: ArraySlice<UInt8>?,
         into allowed: inout [Int32]
     ) -> Reason? {
-        allowed.removeAll(keepingCapacity: true)
+        allowed.empty()
         let group = table.groups[resolution.group]
         var reason = select(table, group, tags, userAgent, &allowed)
         if allowed.isEmpty {
@@ -35,7 +35,7 @@ public enum TagFilter {
         }
         if resolution.only >= 0 {
             let isAllowed = allowed.contains(resolution.only)
-            allowed.removeAll(keepingCapacity: true)
+            allowed.empty()
             guard isAllowed else { return nil }
             allowed.append(resolution.only)
         }

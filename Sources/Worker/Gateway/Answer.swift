@@ -85,9 +85,9 @@ struct Answer {
     }
 
     private mutating func reset() {
-        pieces.removeAll(keepingCapacity: true)
+        pieces.empty()
         length = 0
-        parts.names.removeAll(keepingCapacity: true)
+        parts.names.empty()
         parts.usage = nil
     }
 

@@ -6,7 +6,7 @@ final class AnswerTemplate {
     /// Beyond this size an answer is not remembered, only compared.
     private static let longest = 4096
 
-    private var template = JSONTemplate(fixed: ["model", "error"])
+    private let template = JSONTemplate(fixed: ["model", "error"])
     /// Where the model's name goes, and the usage; from the start of the answer.
     private var names: [Range<Int>] = []
     private var usage: Range<Int>?

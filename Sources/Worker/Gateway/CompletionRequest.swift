@@ -5,7 +5,7 @@ internal import Shared
 ///
 /// Of duplicate keys the last one counts (RFC 8259 §4 leaves it open; the reference's parser does so), and none of a
 /// key that is replaced or kept back reaches the upstream.
-struct CompletionRequest {
+final class CompletionRequest {
     /// Members that mean something here.
     fileprivate enum Parameter: Sendable {
         case model, messages, prompt, input, stream
@@ -29,18 +29,39 @@ struct CompletionRequest {
         }
     }
 
-    private static let parameters = ByteMap<Parameter>(
-        ([
-            ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
-            ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
-            ("num_retries", .numRetries), ("timeout", .timeout), ("stream_timeout", .streamTimeout),
-            ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .fallbacks),
-            ("context_window_fallbacks", .contextWindowFallbacks),
-            ("content_policy_fallbacks", .contentPolicyFallbacks), ("disable_fallbacks", .disableFallbacks),
-            ("api_base", .forbidden), ("base_url", .forbidden),
-            ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
-            ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
-        ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) })
+    private static let known = Parameters([
+        ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
+        ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
+        ("num_retries", .numRetries), ("timeout", .timeout), ("stream_timeout", .streamTimeout),
+        ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .fallbacks),
+        ("context_window_fallbacks", .contextWindowFallbacks),
+        ("content_policy_fallbacks", .contentPolicyFallbacks), ("disable_fallbacks", .disableFallbacks),
+        ("api_base", .forbidden), ("base_url", .forbidden),
+        ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
+        ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
+    ])
+
+    /// Parameters by name.
+    private final class Parameters: Sendable {
+        private let names: ByteIndex
+        private let meanings: [Parameter]
+
+        init(_ parameters: [(name: StaticString, meaning: Parameter)]) {
+            var names = ByteIndex()
+            meanings = parameters.map { parameter in
+                _ = names.add(parameter.name.bytes)
+                return parameter.meaning
+            }
+            self.names = names
+        }
+
+        subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Parameter? {
+            let number = names.number(bytes, range)
+            return number < 0 ? nil : meanings[number]
+        }
+
+        subscript(_ name: [UInt8]) -> Parameter? { self[name, name.indices] }
+    }
 
     private var scanner = JSONScanner()
     private var isReplaced = false
@@ -63,7 +84,7 @@ struct CompletionRequest {
     private(set) var disablesFallbacks = false
 
     /// Reads the body at `range`. `content` is what the operation cannot do without: its messages, prompt or input.
-    mutating func read(
+    func read(
         _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation
     ) throws(GatewayError) {
         reset()
@@ -92,7 +113,7 @@ struct CompletionRequest {
     }
 
     /// Notes what a member means; whether it goes on to the upstream.
-    private mutating func take(
+    private func take(
         _ member: JSONScanner.Member, _ bytes: [UInt8], _ operation: Endpoint.Operation
     ) throws(GatewayError) -> Bool {
         guard let parameter = parameter(member, bytes) else { return true }
@@ -123,11 +144,11 @@ struct CompletionRequest {
         return false
     }
 
-    private mutating func parameter(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Parameter? {
-        guard member.keyIsEscaped else { return Self.parameters[bytes, member.key] }
+    private func parameter(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Parameter? {
+        guard member.keyIsEscaped else { return Self.known[bytes, member.key] }
         plain.removeAll(keepingCapacity: true)
         JSONWalker.unescape(bytes, member.key, into: &plain)
-        return Self.parameters[plain]
+        return Self.known[plain]
     }
 
     private func check(_ operation: Endpoint.Operation) throws(GatewayError) {
@@ -161,7 +182,7 @@ struct CompletionRequest {
     }
 
     /// Adds the tags of the body to `wanted`, and those of the header where the body has no list of its own.
-    mutating func addTags(
+    func addTags(
         _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags, _ table: RoutingTable
     ) throws(GatewayError) {
         try addTags(from: .body, bytes, header: header, to: &wanted, table)
@@ -179,7 +200,7 @@ struct CompletionRequest {
     }
 
     /// Adds what one place has; a list of the body takes the place of the header.
-    mutating func addTags(
+    func addTags(
         from source: TagSource, _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags,
         _ table: RoutingTable
     ) throws(GatewayError) {
@@ -200,7 +221,7 @@ struct CompletionRequest {
         try add(inner, bytes, to: &wanted, table)
     }
 
-    private mutating func add(
+    private func add(
         _ list: JSONWalker.Value, _ bytes: [UInt8], to wanted: inout RequestTags, _ table: RoutingTable
     ) throws(GatewayError) {
         guard list.kind == .array else { throw .malformedTags(reason: "expected a list, not \(list.kind.words)") }
@@ -253,9 +274,9 @@ struct CompletionRequest {
         return false
     }
 
-    private mutating func reset() {
+    private func reset() {
         isReplaced = false
-        kept.removeAll(keepingCapacity: true)
+        kept.empty()
         model = nil
         content = nil
         tags = nil
@@ -273,7 +294,7 @@ struct CompletionRequest {
 
     /// What goes on to an upstream from now on: the members of the request, those of `own` (an object in `bytes`) in
     /// their place; nil: the request's alone. For a fallback that a client gave its own messages.
-    mutating func replace(members own: Range<Int>?, _ bytes: [UInt8]) {
+    func replace(members own: Range<Int>?, _ bytes: [UInt8]) {
         guard own != nil || isReplaced else { return }
         isReplaced = own != nil
         var replaced: [[UInt8]] = []
@@ -281,14 +302,14 @@ struct CompletionRequest {
         if let own {
             JSONWalker.members(of: own, bytes) { key, value in
                 let name = Self.name(key.text, bytes)
-                if Self.parameters[name].map(\.goesOn) ?? true {
+                if Self.known[name].map(\.goesOn) ?? true {
                     replaced.append(name)
                     added.append(key.range.lowerBound..<value.range.upperBound)
                 }
                 return true
             }
         }
-        kept.removeAll(keepingCapacity: true)
+        kept.empty()
         for member in scanner.members
         where (parameter(member, bytes)?.goesOn ?? true) && !replaced.contains(Self.name(member.key, bytes)) {
             kept.append(member.key.lowerBound - 1..<member.value.upperBound)

@@ -14,7 +14,7 @@ final class EventTemplates {
 
     private struct Known {
         var operation: Endpoint.Operation
-        var template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
+        let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
         /// Where the model's name goes; from the start of the event.
         var names: [Range<Int>] = []
     }

@@ -128,7 +128,7 @@ public struct Explanation: Equatable {
     private mutating func takeTags(
         _ head: MessageHead, _ bytes: [UInt8], _ table: RoutingTable, _ asked: Inquiry
     ) throws(GatewayError) {
-        var request = asked.request
+        let request = asked.request
         for source in CompletionRequest.TagSource.allCases {
             var found = RequestTags()
             try request.addTags(from: source, bytes, header: head.first(.litellmTags), to: &found, table)

@@ -6,7 +6,7 @@ internal import Shared
 /// A class, so that asking it counts one reference, not those of all that it holds.
 final class Inquiry {
     var operation = Endpoint.Operation.chat
-    var request = CompletionRequest()
+    let request = CompletionRequest()
     var tags = RequestTags()
     /// The model as asked for.
     let model = ByteBuffer(capacity: 64)

@@ -31,7 +31,7 @@ struct OutboundRequest {
     ) {
         text.removeAll()
         text.shrink(to: 64 * 1024)
-        pieces.removeAll(keepingCapacity: true)
+        pieces.empty()
         model.removeAll()
         if blocks.bodyStart.isEmpty {
             let captured = String(decoding: capture ?? [0x2A], as: UTF8.self)

@@ -85,7 +85,7 @@ public import Shared
         with body: [UInt8], _ inserted: [UInt8], _ bodyPieces: [Piece]
     ) throws(StreamFailure) -> Bool {
         hasStarted = true
-        pieces.removeAll(keepingCapacity: true)
+        pieces.empty()
         if isHead {
             pieces.append(Piece(source: 0, range: buffer.readable))
         } else if bodyPieces.length <= Self.largestCopy {
@@ -123,7 +123,7 @@ public import Shared
     /// stream, which gets its framing. False when some is left: `sendRest` goes on with the same `body`.
     public func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
         hasStarted = true
-        pieces.removeAll(keepingCapacity: true)
+        pieces.empty()
         if !buffer.isEmpty { pieces.append(Piece(source: 0, range: buffer.readable)) }
         if !isHead {
             if isChunked { body.frameChunk() }
@@ -156,7 +156,7 @@ public import Shared
     }
 
     private func flush() async throws(StreamFailure) {
-        pieces.removeAll(keepingCapacity: true)
+        pieces.empty()
         pieces.append(Piece(source: 0, range: buffer.readable))
         if let sent = try trySend([], []) { try await sendRest(sent, [], []) }
         sent()
@@ -171,7 +171,7 @@ public import Shared
 
     private func sendRest(_ sent: Int, _ second: [UInt8], _ third: [UInt8]) async throws(StreamFailure) {
         try await stream.write(
-            pieces, sent: sent, buffer.storage, second, third, until: EventLoop.shared.now + writeTimeout)
+            pieces, sent: sent, buffer.storage, second, third, until: EventLoop.now + writeTimeout)
     }
 
     private func sent() {

@@ -25,7 +25,7 @@ enum RequestTarget {
         let operation = Endpoint.Operation.allCases[Int(choice) % Endpoint.Operation.allCases.count]
         let deployment = deployments[Int(choice) / 4 % 2]
         let body = 1..<input.count
-        var request = CompletionRequest()
+        let request = CompletionRequest()
         let reference = ReferenceJSON.read(input, body)
         do throws(GatewayError) {
             try request.read(input, body, operation)
@@ -36,7 +36,7 @@ enum RequestTarget {
         guard let reference, case .object(let members) = reference.value else {
             throw FuzzFailure(claim: "what is no JSON object is refused", seen: text(input[body]))
         }
-        try gatherTags(&request, input)
+        try gatherTags(request, input)
         let model = deployment.upstreamModel.replacingOccurrences("*", "x\"y")
         let sent = try write(request, input, operation, deployment)
         guard let outgoing = ReferenceJSON.read(sent, 0..<sent.count), case .object(let result) = outgoing.value else {
@@ -57,7 +57,7 @@ enum RequestTarget {
             found == expected, text(sent))
     }
 
-    private static func gatherTags(_ request: inout CompletionRequest, _ input: [UInt8]) throws(FuzzFailure) {
+    private static func gatherTags(_ request: CompletionRequest, _ input: [UInt8]) throws(FuzzFailure) {
         var tags = RequestTags()
         var configuration = Configuration()
         configuration.deployments = deployments

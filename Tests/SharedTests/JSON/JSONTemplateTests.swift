@@ -18,7 +18,7 @@ import Testing
     }
 
     private static func template(_ text: String) -> JSONTemplate {
-        var template = JSONTemplate(fixed: ["model", "type"])
+        let template = JSONTemplate(fixed: ["model", "type"])
         let bytes = Array(text.utf8)
         template.learn(bytes, 0..<bytes.count, object: 0..<bytes.count)
         return template
@@ -61,7 +61,7 @@ import Testing
             ], alike: false),
     ])
     func tellsWhatIsAlike(_ c: Case) {
-        var template = Self.template(c.first)
+        let template = Self.template(c.first)
         // Twice, for the first time teaches which values vary.
         for other in c.others + c.others {
             let bytes = Array("..\(other)..".utf8)
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func aTextThatIsCutIsNotAlikeYet() {
-        var template = Self.template(#"{"a":"bcd","e":12}"#)
+        let template = Self.template(#"{"a":"bcd","e":12}"#)
         let bytes = Array(#"{"a":"xyz","e":34}"#.utf8)
         for _ in 0..<2 {
             for end in bytes.indices { #expect(template.match(bytes, from: 0, to: end) == nil, "\(end)") }
@@ -81,7 +81,7 @@ import Testing
 
     @Test func whatDoesNotVaryIsFoundBehindWhatDoes() {
         let first = #"{"a":"b","model":"m","c":3,"d":null}"#
-        var template = Self.template(first)
+        let template = Self.template(first)
         let place = 17..<20
         #expect(String(Array(first.utf8)[place].map { Character(Unicode.Scalar($0)) }) == #""m""#)
         for text in ["bcd", "", "b"] {
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func forgets() {
-        var template = Self.template("{}")
+        let template = Self.template("{}")
         #expect(!template.isEmpty)
         template.forget()
         #expect(template.isEmpty)
@@ -111,7 +111,7 @@ import Testing
         let original = Array(first.utf8)
         try scanner.scanAll(original, 0..<original.count)
         let kinds = scanner.members.map(\.kind)
-        var template = Self.template(first)
+        let template = Self.template(first)
         var alike = 0
         for _ in 0..<2000 {
             var bytes = original
@@ -136,7 +136,7 @@ import Testing
     @Test(arguments: [#"{"a":"b","c":1}"#, #"{"a":1,"b":[2,3.5]}"#])
     func nothingBehindTheEndIsLookedAt(_ text: String) {
         let first = Array(text.utf8)
-        var template = Self.template(text)
+        let template = Self.template(text)
         // Every value varies from now on.
         for byte in first.indices where ASCII.isDigit(first[byte]) || first[byte] == UInt8(ascii: "b") {
             var other = first

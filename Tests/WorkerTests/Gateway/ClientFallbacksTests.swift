@@ -23,7 +23,7 @@ import Testing
         _ table: RoutingTable = Self.table()
     ) throws -> [String]? {
         let bytes = Array("HEAD{\"messages\":[],\(members)}NEXT".utf8)
-        var request = CompletionRequest()
+        let request = CompletionRequest()
         try request.read(bytes, 4..<bytes.count - 4, .chat)
         return request.fallbacks(kind, of: Array(name.utf8), bytes, table)?.map { target in
             target.target.name + (target.own.map { "(\(String(decoding: bytes[$0], as: UTF8.self)))" } ?? "")
@@ -64,7 +64,7 @@ import Testing
     ])
     func ownMembersTakeThePlaceOfTheRequests(_ own: String, _ goesOn: [String]) throws {
         let bytes = Array(#"{"messages":[],"model":"a","\u0075ser":"u","n":1,"fallbacks":[\#(own)]}"#.utf8)
-        var request = CompletionRequest()
+        let request = CompletionRequest()
         try request.read(bytes, 0..<bytes.count, .chat)
         let target = try #require(request.fallbacks(.general, of: Array("a".utf8), bytes, Self.table())?.first)
         request.replace(members: target.own, bytes)

@@ -17,7 +17,7 @@ import Testing
     private func read(_ text: String, _ operation: Endpoint.Operation = .chat) throws -> (CompletionRequest, [UInt8]) {
         // In the middle of other bytes, as it is in a connection's buffer.
         let bytes = Array("HEAD\(text)NEXT".utf8)
-        var request = CompletionRequest()
+        let request = CompletionRequest()
         try request.read(bytes, 4..<bytes.count - 4, operation)
         return (request, bytes)
     }
@@ -111,7 +111,7 @@ import Testing
 
     /// A request is read into the same value again and again: nothing of the one before is left.
     @Test func nothingOfTheLastRequestIsLeft() throws {
-        var request = CompletionRequest()
+        let request = CompletionRequest()
         let first = Array(
             #"{"model":"a","messages":[],"stream":true,"num_retries":1,"timeout":2,"stream_timeout":3}"#.utf8)
         try request.read(first, 0..<first.count, .chat)
@@ -246,7 +246,7 @@ import Testing
         deployment.basePath = "/v1"
         change(&deployment)
         let bytes = Array(text.utf8)
-        var request = CompletionRequest()
+        let request = CompletionRequest()
         try request.read(bytes, 0..<bytes.count, .chat)
         var outbound = OutboundRequest()
         outbound.write(
