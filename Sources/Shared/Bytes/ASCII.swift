@@ -42,10 +42,13 @@ public enum ASCII {
     /// Whether `range` of `bytes` equals `text`, which is given in lower case, letters compared in any case.
     public static func equalsIgnoringCase(_ bytes: [UInt8], _ range: Range<Int>, _ text: [UInt8]) -> Bool {
         guard range.count == text.count else { return false }
-        var index = range.lowerBound
-        for byte in text {
-            guard lowercased(bytes[index]) == byte else { return false }
-            index += 1
+        let (given, wanted) = (bytes.span, text.span)
+        var done = 0
+        while done < wanted.count {
+            let count = min(8, wanted.count - done)
+            let word = ByteSearch.word(given, at: range.lowerBound + done, count: count)
+            guard lowercased(word) == ByteSearch.word(wanted, at: done, count: count) else { return false }
+            done += count
         }
         return true
     }
@@ -115,6 +118,18 @@ extension ByteBuffer {
         } else {
             append(word: low >> UInt64(8 * (8 - count)), count: count)
         }
+    }
+
+    /// Appends a UUID, the first half of its bits in `high`, as text (RFC 9562 §4).
+    public func append(uuid high: UInt64, _ low: UInt64) {
+        let hyphen: UInt64 = 0x2D
+        let second = Self.hexDigits(UInt32(truncatingIfNeeded: high))
+        let third = Self.hexDigits(UInt32(low >> 32))
+        append(word: Self.hexDigits(UInt32(high >> 32)), count: 8)
+        append(word: hyphen | (second & 0xFFFF_FFFF) << 8 | hyphen << 40 | (second >> 32) << 48, count: 8)
+        append(word: second >> 48 | hyphen << 16 | (third & 0xFFFF_FFFF) << 24 | hyphen << 56, count: 8)
+        append(word: third >> 32, count: 4)
+        append(word: Self.hexDigits(UInt32(truncatingIfNeeded: low)), count: 8)
     }
 
     /// The eight hexadecimal digits of `value` as bytes, the first one lowest. All eight at once.

@@ -6,21 +6,35 @@
 public final class BufferPool {
     /// Bytes of a piece.
     public let size: Int
-    private let most: Int
-    private var free: [[UInt8]] = []
+    /// Those that nobody uses, `free` of them; behind them are empty arrays, for which pieces are exchanged, so that
+    /// lending one counts no references.
+    private var pieces: [[UInt8]]
+    private var free = 0
 
     /// Keeps `most` pieces that nobody uses.
     public init(size: Int, keeping most: Int = 256) {
         self.size = size
-        self.most = most
-        free.reserveCapacity(most)
+        pieces = [[UInt8]](repeating: [], count: most)
     }
 
-    func take() -> [UInt8] {
-        free.popLast() ?? [].grown(to: size, keeping: 0..<0)
+    /// Puts a piece in the place of an empty array.
+    func lend(to storage: inout [UInt8]) {
+        precondition(storage.isEmpty, "a piece for somebody who has one")
+        if free > 0 {
+            free -= 1
+            swap(&pieces[free], &storage)
+        } else {
+            storage = [].grown(to: size, keeping: 0..<0)
+        }
     }
 
-    func give(_ piece: consuming [UInt8]) {
-        if free.count < most { free.append(piece) }
+    /// Takes a piece, and leaves an empty array in its place.
+    func takeBack(_ storage: inout [UInt8]) {
+        if free < pieces.count {
+            swap(&pieces[free], &storage)
+            free += 1
+        } else {
+            storage = []
+        }
     }
 }

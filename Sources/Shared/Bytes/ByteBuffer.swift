@@ -36,7 +36,7 @@ public final class ByteBuffer {
     public func makeRoom(_ count: Int) {
         guard room < count else { return }
         if storage.isEmpty, let pool {
-            storage = pool.take()
+            pool.lend(to: &storage)
             if storage.count >= count { return }
         }
         if let smaller = settled, let pool {
@@ -110,13 +110,15 @@ public final class ByteBuffer {
     /// Gives the memory back to the pool until it is needed again; what has grown is kept for the next time. While
     /// something is held nothing happens.
     public func rest() {
-        guard let pool, isEmpty else { return }
-        let owner = settled ?? pool
-        guard storage.count == owner.size else { return }
-        settled = nil
-        var piece: [UInt8] = []
-        swap(&piece, &storage)
-        owner.give(piece)
+        guard isEmpty, !storage.isEmpty, let pool else { return }
+        if let smaller = settled {
+            guard storage.count == smaller.size else { return }
+            smaller.takeBack(&storage)
+            settled = nil
+        } else {
+            guard storage.count == pool.size else { return }
+            pool.takeBack(&storage)
+        }
         removeAll()
     }
 
@@ -138,10 +140,11 @@ public final class ByteBuffer {
 
     /// Moves what is held to the front of a piece of `other`, and gives the one of `owner` back.
     private func exchange(for other: BufferPool, _ owner: BufferPool) {
-        var piece = other.take()
+        var piece: [UInt8] = []
+        other.lend(to: &piece)
         piece.copy(storage, readable, to: 0)
         swap(&piece, &storage)
-        owner.give(piece)
+        owner.takeBack(&piece)
     }
 
     @inline(__always)
@@ -199,15 +202,12 @@ public final class ByteBuffer {
         end += range.count
     }
 
-    /// Appends a field line: `prefix` and `bytes[name]`, capital letters of ASCII made small, then `bytes[value]`.
-    public func append(
-        _ prefix: StaticString, lowercasing bytes: [UInt8], _ name: Range<Int>, value: Range<Int>
-    ) {
-        let length = prefix.utf8CodeUnitCount + name.count + value.count + 4
-        // Names are written by whole words.
+    /// Appends a field line for each of `lines`, which lie in `source` and have `length` bytes in all at most: `prefix` and
+    /// its name, capital letters of ASCII made small, then its value.
+    func append(_ prefix: StaticString, _ source: [UInt8], _ lines: some Sequence<FieldLine>, length: Int) {
+        // Written by whole words.
         if storage.count - end < length + 8 { makeRoom(length + 8) }
-        storage.writeLine(prefix, lowercasing: bytes, name, value: value, at: end)
-        end += length
+        end = storage.writeLines(prefix, source, lines, at: end)
     }
 
     /// Copies `range` to `position` in front of it; for taking framing out of a body in place.

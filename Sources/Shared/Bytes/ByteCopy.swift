@@ -1,3 +1,9 @@
+/// Where the two parts of a line `name: value` lie.
+struct FieldLine {
+    let name: Range<Int>
+    let value: Range<Int>
+}
+
 /// Moves and copies inside byte arrays at the speed of memmove(3).
 ///
 /// `Array.replaceSubrange` with equal lengths and element loops cost 5 to 20 times as much for the bodies that
@@ -58,39 +64,68 @@ extension [UInt8] {
         }
     }
 
-    /// Writes a field line over the bytes from `position` on, of which eight more than the line has must exist already:
-    /// `prefix`, `source[name]` in lower case, a colon and a blank, `source[value]`, a line end. In one go, for an answer
-    /// has a dozen of them: step by step it took six times as many instructions.
-    mutating func writeLine(
-        _ prefix: StaticString, lowercasing source: [UInt8], _ name: Range<Int>, value: Range<Int>, at position: Int
-    ) {
+    /// Writes a field line for each of `lines` over the bytes from `position` on: `prefix` and the name in lower case, a
+    /// colon and a blank, the value, a line end. `prefix` has at most 16 bytes. Answers where the last one ends. Eight bytes
+    /// more than that must exist already.
+    ///
+    /// In one go and by words of eight bytes, for an answer has a dozen of them.
+    mutating func writeLines(
+        _ prefix: StaticString, _ source: [UInt8], _ lines: some Sequence<FieldLine>, at position: Int
+    ) -> Int {
         let start = prefix.utf8CodeUnitCount
-        precondition(name.lowerBound >= 0 && name.upperBound <= source.count, "name outside of the source")
-        precondition(value.lowerBound >= 0 && value.upperBound <= source.count, "value outside of the source")
-        precondition(
-            position >= 0 && start + name.count + value.count + 12 <= count - position, "no room for the line")
+        precondition(position >= 0 && position <= count && start <= 16, "lines outside of the bytes")
         let span = source.span
-        unsafe withUnsafeMutableBytes { target in
-            guard let base = target.baseAddress else { return }
+        return unsafe withUnsafeMutableBytes { target in
+            guard let base = target.baseAddress else { return position }
+            let end = unsafe base + target.count
             var to = unsafe base + position
-            unsafe to.copyMemory(from: prefix.utf8Start, byteCount: start)
-            unsafe to += start
-            var done = 0
-            while done < name.count {
-                // Whole words, also of what lies behind the name, which what follows is written over.
-                let left = span.count - name.lowerBound - done
-                let word = ByteSearch.word(span, at: name.lowerBound + done, count: Swift.min(8, left))
-                unsafe (to + done).storeBytes(of: ASCII.lowercased(word).littleEndian, as: UInt64.self)
-                done += 8
+            for line in lines {
+                let (name, value) = (line.name, line.value)
+                precondition(
+                    name.lowerBound >= 0 && name.upperBound <= span.count && value.lowerBound >= 0
+                        && value.upperBound <= span.count, "a line outside of the source")
+                precondition(unsafe start + name.count + value.count + 12 <= end - to, "no room for the line")
+                unsafe to.copyMemory(from: prefix.utf8Start, byteCount: start)
+                unsafe to += start
+                // Whole words, also of what lies behind, which what follows is written over.
+                var done = 0
+                while done < name.count {
+                    let word = Self.word(span, at: name.lowerBound + done)
+                    unsafe (to + done).storeBytes(of: ASCII.lowercased(word).littleEndian, as: UInt64.self)
+                    done += 8
+                }
+                unsafe to += name.count
+                unsafe to.storeBytes(of: UInt16(0x203A).littleEndian, as: UInt16.self)
+                unsafe to += 2
+                if value.count <= 32 {
+                    done = 0
+                    while done < value.count {
+                        let word = Self.word(span, at: value.lowerBound + done)
+                        unsafe (to + done).storeBytes(of: word.littleEndian, as: UInt64.self)
+                        done += 8
+                    }
+                } else {
+                    unsafe span.bytes.withUnsafeBytes { bytes in
+                        guard let from = bytes.baseAddress else { return }
+                        unsafe to.copyMemory(from: from + value.lowerBound, byteCount: value.count)
+                    }
+                }
+                unsafe to += value.count
+                unsafe to.storeBytes(of: UInt16(0x0A0D).littleEndian, as: UInt16.self)
+                unsafe to += 2
             }
-            unsafe to += name.count
-            unsafe to.storeBytes(of: UInt16(0x203A).littleEndian, as: UInt16.self)
-            unsafe span.bytes.withUnsafeBytes { bytes in
-                guard let from = bytes.baseAddress else { return }
-                unsafe (to + 2).copyMemory(from: from + value.lowerBound, byteCount: value.count)
-            }
-            unsafe (to + 2 + value.count).storeBytes(of: UInt16(0x0A0D).littleEndian, as: UInt16.self)
+            return unsafe to - base
         }
+    }
+
+    /// The eight bytes from `position` on, the first one lowest; zeroes where they end before.
+    @inline(__always)
+    private static func word(_ bytes: Span<UInt8>, at position: Int) -> UInt64 {
+        guard position <= bytes.count - 8 else {
+            return ByteSearch.word(bytes, at: position, count: bytes.count - position)
+        }
+        precondition(position >= 0, "outside of the bytes")
+        return UInt64(littleEndian: unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
     }
 
     /// Writes the eight bytes of `word`, the lowest first, over those from `position` on, which must exist already.
@@ -135,8 +170,26 @@ extension StaticString {
     /// Whether the text stands in `bytes` at `position`, which the caller has checked to leave room for it.
     @inline(__always)
     func equals(_ bytes: [UInt8], at position: Int) -> Bool {
-        withUTF8Buffer { text in
-            for index in 0..<text.count where unsafe bytes[position + index] != text[index] { return false }
+        let count = utf8CodeUnitCount
+        precondition(position >= 0 && count <= bytes.count - position, "text outside of the bytes")
+        return unsafe bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return true }
+            let (given, text) = unsafe (base + position, UnsafeRawPointer(utf8Start))
+            var done = 0
+            while count - done >= 8 {
+                guard
+                    unsafe given.loadUnaligned(fromByteOffset: done, as: UInt64.self)
+                        == text.loadUnaligned(fromByteOffset: done, as: UInt64.self)
+                else { return false }
+                done += 8
+            }
+            while done < count {
+                guard
+                    unsafe given.load(fromByteOffset: done, as: UInt8.self)
+                        == text.load(fromByteOffset: done, as: UInt8.self)
+                else { return false }
+                done += 1
+            }
             return true
         }
     }

@@ -163,6 +163,17 @@ public enum ByteSearch {
             "range outside of the bytes")
         let (one, two) = unsafe (left.bytes, right.bytes)
         var done = 0
+        while count - done >= 64 {
+            let (at, with) = (start + done, other + done)
+            let first = unsafe one.unsafeLoadUnaligned(fromByteOffset: at, as: SIMD4<UInt64>.self)
+            let second = unsafe one.unsafeLoadUnaligned(fromByteOffset: at + 32, as: SIMD4<UInt64>.self)
+            let differences =
+                unsafe (first ^ two.unsafeLoadUnaligned(fromByteOffset: with, as: SIMD4<UInt64>.self))
+                | (second ^ two.unsafeLoadUnaligned(fromByteOffset: with + 32, as: SIMD4<UInt64>.self))
+            let half = differences.lowHalf | differences.highHalf
+            if half[0] | half[1] != 0 { break }
+            done += 64
+        }
         while count - done >= 32 {
             let block = unsafe one.unsafeLoadUnaligned(fromByteOffset: start + done, as: SIMD4<UInt64>.self)
             let differences =

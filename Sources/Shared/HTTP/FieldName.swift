@@ -15,6 +15,8 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
     case accessControlRequestHeaders
     // What an upstream says.
     case location, retryAfter
+    /// Any that begins with `x-ratelimit-`.
+    case rateLimit
 
     /// There are fewer than 64 of them.
     @inline(__always)
@@ -27,7 +29,7 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
         "authorization", "api-key", "x-api-key", "x-goog-api-key", "x-litellm-api-key", "cookie", "set-cookie",
         "user-agent", "x-litellm-tags", "x-litellm-call-id", "x-litellm-timeout", "x-litellm-stream-timeout",
         "x-litellm-num-retries", "origin", "access-control-request-headers",
-        "location", "retry-after",
+        "location", "retry-after", "",
     ].map { Array($0.utf8) }
 
     /// The names by length and first letter, which decides most of them; then compared once, eight bytes at a time.
@@ -79,20 +81,20 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
             if isEqual { return table.all[candidate] }
             candidate = Int(table.next[candidate])
         }
-        return .other
+        return isRateLimit(bytes, range) ? .rateLimit : .other
+    }
+
+    private static func isRateLimit(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        guard name.count > 12 else { return false }
+        let (first, second) = (name.lowerBound, name.lowerBound + 8)
+        return ASCII.lowercased(ByteSearch.word(bytes, at: first, count: 8)) == 0x696C_6574_6172_2D78
+            && ASCII.lowercased(ByteSearch.word(bytes, at: second, count: 4)) == 0x2D74_696D
     }
 
     /// Whether the field speaks of one connection only and must not be passed on.
-    public var isHopByHop: Bool {
-        switch self {
-        case .connection, .keepAlive, .proxyAuthenticate, .proxyAuthorization, .proxyConnection, .te, .trailer,
-            .transferEncoding, .upgrade:
-            true
-        case .other, .host, .contentLength, .contentType, .contentEncoding, .expect, .date, .server, .authorization,
-            .apiKey, .xApiKey, .xGoogApiKey, .litellmApiKey, .cookie, .setCookie, .userAgent, .litellmTags,
-            .litellmCallID, .litellmTimeout, .litellmStreamTimeout, .litellmNumRetries, .origin,
-            .accessControlRequestHeaders, .location, .retryAfter:
-            false
-        }
-    }
+    @inline(__always)
+    public var isHopByHop: Bool { bit & Self.hopByHop != 0 }
+
+    @inline(__always)
+    private static var hopByHop: UInt64 { upgrade.bit << 1 - connection.bit }
 }

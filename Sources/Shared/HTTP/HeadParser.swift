@@ -60,7 +60,11 @@ public struct HeadParser: Sendable {
         _ bytes: [UInt8], _ range: Range<Int>, into head: inout MessageHead
     ) throws(HTTPViolation) -> Bool {
         head.base = range.lowerBound
-        if lineStart == 0, searched == 0, recall(bytes, range, head) { return true }
+        head.isRepeated = false
+        if lineStart == 0, searched == 0, recall(bytes, range, head) {
+            head.isRepeated = true
+            return true
+        }
         let base = range.lowerBound
         let end = min(range.count, limit)
         let span = bytes.span

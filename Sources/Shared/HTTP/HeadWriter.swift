@@ -25,6 +25,14 @@ extension ByteBuffer {
         appendLineEnd()
     }
 
+    /// Appends the fields of `head`, which lies in `bytes`, each under its name in lower case behind `prefix`. Those that
+    /// speak of one connection only are left out (RFC 9110 §7.6.1).
+    public func append(_ prefix: StaticString, fieldsOf head: MessageHead, _ bytes: [UInt8]) {
+        // A line has at least a colon and an end in the head as well.
+        let most = head.length + (prefix.utf8CodeUnitCount + 1) * head.fields.count
+        append(prefix, bytes, EndToEndLines(head: head), length: most)
+    }
+
     /// `: `, between the name of a field and its value.
     @inline(__always)
     public func appendColon() {
@@ -53,6 +61,21 @@ extension ByteBuffer {
         prepend(word: 0x0A0D, count: 2)
         prepend(word: digits, count: length)
         appendLineEnd()
+    }
+}
+
+/// The fields of a head that are not about one connection.
+private struct EndToEndLines: Sequence, IteratorProtocol {
+    let head: MessageHead
+    var index = 0
+
+    mutating func next() -> FieldLine? {
+        while index < head.fields.count {
+            let field = head.fields[index]
+            index += 1
+            if !field.id.isHopByHop { return FieldLine(name: head.name(field), value: head.value(field)) }
+        }
+        return nil
     }
 }
 

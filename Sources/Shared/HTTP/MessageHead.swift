@@ -50,6 +50,9 @@ public final class MessageHead {
     // A response's.
     public internal(set) var status = 0
 
+    /// Whether it is the same, byte by byte, as the one that was read before: so is whatever follows from it alone.
+    public internal(set) var isRepeated = false
+
     /// One bit for each name that the fields have: most that are asked for are not there.
     var names: UInt64 = 0
 

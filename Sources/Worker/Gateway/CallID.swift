@@ -16,14 +16,6 @@ enum CallID {
         }
         let high = random.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
         let low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-        buffer.append(hex: high >> 32, digits: 8)
-        buffer.append(0x2D)
-        buffer.append(hex: high >> 16 & 0xFFFF, digits: 4)
-        buffer.append(0x2D)
-        buffer.append(hex: high & 0xFFFF, digits: 4)
-        buffer.append(0x2D)
-        buffer.append(hex: low >> 48, digits: 4)
-        buffer.append(0x2D)
-        buffer.append(hex: low & 0xFFFF_FFFF_FFFF, digits: 12)
+        buffer.append(uuid: high, low)
     }
 }

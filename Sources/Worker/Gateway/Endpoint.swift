@@ -56,8 +56,8 @@ enum Endpoint: Equatable {
                 if slashes < 3 { start += 1 }
             }
         }
-        let end = bytes[start..<target.upperBound].firstIndex { $0 == 0x3F || $0 == 0x23 } ?? target.upperBound
-        return start..<end
+        let end = ByteSearch.first(0x3F, bytes, in: start..<target.upperBound) ?? target.upperBound
+        return start..<(ByteSearch.first(0x23, bytes, in: start..<end) ?? end)
     }
 
     private static func route(_ bytes: [UInt8], _ whole: Range<Int>) -> Endpoint? {

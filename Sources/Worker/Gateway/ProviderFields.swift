@@ -5,14 +5,17 @@ internal import Shared
 enum ProviderFields {
     /// Appends the lines for all fields of `head`, hop-by-hop ones left out (RFC 9110 §7.6.1).
     static func append(_ head: MessageHead, _ bytes: [UInt8], to lines: ByteBuffer) {
+        var line = lines.count
+        lines.append(prefix, fieldsOf: head, bytes)
+        guard head.has(.rateLimit) else { return }
         for field in head.fields where !field.id.isHopByHop {
-            let name = lines.count + prefix.utf8CodeUnitCount
-            lines.append(prefix, lowercasing: bytes, head.name(field), value: head.value(field))
-            guard field.id == .other, lines.storage.holds(rateLimit, at: lines.start + name) else { continue }
-            lines.append(again: lines.start + name..<lines.end)
+            let end = line + prefix.utf8CodeUnitCount + head.name(field).count + head.value(field).count + 4
+            if case .rateLimit = field.id {
+                lines.append(again: lines.start + line + prefix.utf8CodeUnitCount..<lines.start + end)
+            }
+            line = end
         }
     }
 
     private static var prefix: StaticString { "llm_provider-" }
-    private static var rateLimit: StaticString { "x-ratelimit-" }
 }

@@ -23,6 +23,8 @@ public import Shared
     private var next = 0
     private var parser = HeadParser.request(limit: 0)
     private var hasHead = false
+    /// How the body of the latest request is framed.
+    private var framing = BodyFraming.none
     /// Requests answered since it last let others go first.
     private var served = 0
     /// How many requests that have come at once are answered before other connections get their turn.
@@ -50,7 +52,7 @@ public import Shared
                 case .end: break serving
                 case .wouldBlock:
                     served = 0
-                    let deadline = EventLoop.shared.now + settings.idleTimeout
+                    let deadline = EventLoop.now + settings.idleTimeout
                     let wake = await stream.receiver.wait(until: deadline, cancelledBy: cancellation)
                     guard wake == .ready else { break serving }
                 }
@@ -124,7 +126,8 @@ public import Shared
         // Before it is parsed: a request that comes whole is no idle connection while it is answered.
         isIdle = false
         guard try takeHead() else { return false }
-        return takeBody(try framing())
+        try readFraming()
+        return takeBody()
     }
 
     private func takeHead() throws(Stop) -> Bool {
@@ -138,7 +141,7 @@ public import Shared
 
     /// Receives the rest of a request whose first bytes have come.
     private func receiveRequest() async throws(Stop) {
-        let deadline = EventLoop.shared.now + settings.headerTimeout
+        let deadline = EventLoop.now + settings.headerTimeout
         while !hasHead {
             let count: Int
             do throws(StreamFailure) {
@@ -149,22 +152,21 @@ public import Shared
             if count == 0 { throw .refuse(.cutOff) }
             _ = try takeHead()
         }
-        let framing = try framing()
-        if !takeBody(framing) { try await receiveBody(framing) }
+        try readFraming()
+        if !takeBody() { try await receiveBody() }
     }
 
-    private func framing() throws(Stop) -> BodyFraming {
+    private func readFraming() throws(Stop) {
         do throws(HTTPViolation) {
-            let framing = try BodyFraming.request(head, input.storage)
+            if !head.isRepeated { framing = try BodyFraming.request(head, input.storage) }
             if case .length(let length) = framing, length > settings.bodyLimit { throw Self.tooLarge }
-            return framing
         } catch {
             throw .refuse(.violation(error))
         }
     }
 
     /// Takes a body that was received with its head, or none; false when more has to come.
-    private func takeBody(_ framing: BodyFraming) -> Bool {
+    private func takeBody() -> Bool {
         switch framing {
         case .none, .untilClose: body = head.end..<head.end
         case .length(let length):
@@ -176,7 +178,7 @@ public import Shared
         return true
     }
 
-    private func receiveBody(_ framing: BodyFraming) async throws(Stop) {
+    private func receiveBody() async throws(Stop) {
         try await sendContinue()
         guard case .length(let length) = framing else { return try await receiveChunks() }
         while input.count < head.length + length {
@@ -185,7 +187,7 @@ public import Shared
             try await receiveMore(room: min(missing, max(1 << 20, input.count)))
         }
         head.base = input.start
-        _ = takeBody(framing)
+        _ = takeBody()
     }
 
     /// Takes the chunked coding out of the body in place: data moves to the front of `input`, behind the head.
@@ -229,7 +231,7 @@ public import Shared
     private func receiveMore(room: Int) async throws(Stop) {
         let count: Int
         do throws(StreamFailure) {
-            let deadline = EventLoop.shared.now + settings.bodyTimeout
+            let deadline = EventLoop.now + settings.bodyTimeout
             count = try await stream.read(into: input, room: room, until: deadline, cancelledBy: cancellation)
         } catch {
             throw error == .deadline ? .refuse(.deadline(body: true)) : .closed
@@ -244,7 +246,7 @@ public import Shared
         else { return }
         do throws(StreamFailure) {
             let bytes = HeadBytes.continue100
-            try await stream.write(bytes, 0..<bytes.count, until: EventLoop.shared.now + settings.writeTimeout)
+            try await stream.write(bytes, 0..<bytes.count, until: EventLoop.now + settings.writeTimeout)
         } catch {
             throw .closed
         }
@@ -255,7 +257,7 @@ public import Shared
     private func close() async {
         if response.isComplete, !stream.readiness.isHungUp {
             stream.finishSending()
-            let deadline = EventLoop.shared.now + .seconds(2)
+            let deadline = EventLoop.now + .seconds(2)
             var left = 256 * 1024
             while left > 0 {
                 input.removeAll()

@@ -16,6 +16,8 @@ internal import Shared
     private enum Body { case none, length(Int), chunked, untilClose }
 
     private var body = Body.none
+    /// How the body of the latest answer is framed.
+    private var framing = BodyFraming.none
     private var decoder = ChunkedDecoder()
     private var isBodyComplete = true
     private var keepsAlive = true
@@ -99,7 +101,7 @@ internal import Shared
     /// came. None does so within a second of its last answer: then it is the request that met this end, and it may have
     /// been taken, so that it is an attempt that failed.
     private var mayBeStale: Bool {
-        exchanges > 1 && EventLoop.shared.now - idleSince >= .seconds(1)
+        exchanges > 1 && EventLoop.now - idleSince >= .seconds(1)
     }
 
     /// Takes the head of the answer, informational ones skipped (RFC 9110 §15.2), as far as it has come. False when more
@@ -151,7 +153,8 @@ internal import Shared
         guard head.status != 101 else { throw HTTPViolation(.malformed, "an upgrade that nobody asked for") }
         keepsAlive = head.keepsAlive(input.storage)
         isBodyComplete = false
-        switch try BodyFraming.response(head, input.storage, to: .post) {
+        if !head.isRepeated { framing = try BodyFraming.response(head, input.storage, to: .post) }
+        switch framing {
         case .none:
             body = .none
             isBodyComplete = true
@@ -206,7 +209,6 @@ internal import Shared
     func discardWhole() {
         input.consume(head.length + (announcedLength ?? 0))
         isBodyComplete = true
-        rest()
     }
 
     /// Gives the memory for what is read back while nothing is.

@@ -156,13 +156,23 @@ import Testing
         #expect(Set(FieldName.allCases.filter(\.isHopByHop)) == expected)
     }
 
-    @Test(arguments: ["", "x", "connectio", "connections", "x-litellm-tag", "Xontent-length", "content_length"])
+    @Test(arguments: [
+        "", "x", "connectio", "connections", "x-litellm-tag", "Xontent-length", "content_length", "x-ratelimit-",
+        "x-ratelimits-y",
+        "y-ratelimit-limit",
+    ])
     func otherNamesAreOthers(_ name: String) {
         #expect(FieldName.of(Array(name.utf8), 0..<name.utf8.count) == .other)
     }
 
+    @Test(arguments: ["x-ratelimit-limit", "X-RateLimit-Remaining-Tokens", "X-RATELIMIT-R"])
+    func rateLimitsAreToldByTheirBeginning(_ name: String) {
+        #expect(FieldName.of(Array(name.utf8), 0..<name.utf8.count) == .rateLimit)
+    }
+
     @Test func everyNameIsDistinct() {
-        #expect(Set(FieldName.names).count == FieldName.allCases.count)
+        // `other` and `rateLimit` have none.
+        #expect(Set(FieldName.names).count == FieldName.allCases.count - 1)
         #expect(FieldName.names.count == FieldName.allCases.count)
     }
 }
