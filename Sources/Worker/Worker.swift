@@ -56,8 +56,9 @@ internal import Shared
         gateway.log = log
         EventLoop.shared.eachTurn { now in
             board.beat(now)
-            accessLog.flush()
+            accessLog.flush(at: now)
         }
+        EventLoop.shared.beforeWaiting { accessLog.flush() }
         server.connectionsChanged = { [unowned self] count in
             self.board.setConnections(count)
             for listener in self.listeners.values { listener.connectionsChanged() }
@@ -156,7 +157,7 @@ internal import Shared
     /// Tries again until there is room. More than one may wait for that.
     private func send(_ message: ControlMessage) async {
         while !channel.send(message), !channelReadiness.isHungUp {
-            await EventLoop.shared.sleep(until: EventLoop.shared.now + .milliseconds(20))
+            await EventLoop.shared.sleep(until: EventLoop.now + .milliseconds(20))
         }
     }
 
@@ -187,7 +188,7 @@ internal import Shared
         guard !isDraining else { return }
         do throws(SystemError) {
             let listener = try Listener(
-                descriptor, server: server, mayAccept: { [board] in board.mayAccept(now: EventLoop.shared.now) },
+                descriptor, server: server, mayAccept: { [board] in board.mayAccept(now: EventLoop.now) },
                 accepted: { [unowned self] in self.accepted($0) })
             listeners[address] = listener
             EventLoop.shared.start { await listener.run() }
@@ -199,8 +200,8 @@ internal import Shared
     private func accepted(_ error: SystemError?) {
         guard let error else { return board.accepted() }
         // Out of descriptors, most likely: it would be said for every try.
-        guard EventLoop.shared.now - acceptFailureLoggedAt >= .seconds(1) else { return }
-        acceptFailureLoggedAt = EventLoop.shared.now
+        guard EventLoop.now - acceptFailureLoggedAt >= .seconds(1) else { return }
+        acceptFailureLoggedAt = EventLoop.now
         log.event(.error, "accept-failed") { fields in
             fields.member("slot", arguments.slot)
             fields.member("error", error.description)
@@ -230,7 +231,7 @@ internal import Shared
                 fields.member("request", request.id)
                 fields.member("model", request.model)
                 fields.member("tag", request.tag)
-                fields.member("age_ms", (EventLoop.shared.now - request.begun).milliseconds)
+                fields.member("age_ms", (EventLoop.now - request.begun).milliseconds)
                 fields.member("bytes_sent", request.bytesSent)
                 fields.member("slot", arguments.slot)
             }
@@ -256,9 +257,9 @@ internal import Shared
         }
         drain()
         endWhenDrained()
-        await EventLoop.shared.sleep(until: EventLoop.shared.now + Self.orphanDrain)
+        await EventLoop.shared.sleep(until: EventLoop.now + Self.orphanDrain)
         finish()
-        await EventLoop.shared.sleep(until: EventLoop.shared.now + Self.lastWords)
+        await EventLoop.shared.sleep(until: EventLoop.now + Self.lastWords)
         end(WorkerExit.lostSupervisor)
     }
 
@@ -290,7 +291,7 @@ internal import Shared
     /// Once a second: how late the loop is, and what memory it takes.
     private func reportLoad() async {
         while true {
-            let due = EventLoop.shared.now + .seconds(1)
+            let due = EventLoop.now + .seconds(1)
             await EventLoop.shared.sleep(until: due)
             board.setLoad(
                 lag: Clock.now() - due, residentBytes: CurrentProcess.residentBytes(),

@@ -1,4 +1,5 @@
-/// Finished lines on their way out: gathered during a turn of the loop, written together at its end.
+/// Finished lines on their way out: gathered while there is something to do, written together before the loop waits, or
+/// when there are many of them.
 ///
 /// For the access log, one line per exchange, which goes to standard output (events go to standard error). Never
 /// waits for whoever reads the stream: up to 1 MiB is kept for him, then the newest lines are dropped and counted.
@@ -10,6 +11,11 @@ public final class LineSink {
     /// Lines lost because nobody read the stream.
     public private(set) var dropped = 0
     private static let mostPending = 1 << 20
+    /// Bytes that are worth a write of their own.
+    private static let much = 16 << 10
+    private static let long = TimeSpan.milliseconds(5)
+    /// When what is pending was first seen; `never` where nothing is.
+    private var waitsSince = Instant.never
     private let isFile: Bool
     private let longestPiece: Int
 
@@ -28,7 +34,18 @@ public final class LineSink {
         pending.append(line.storage, line.readable)
     }
 
-    /// Writes what the stream takes without waiting. Call it at the end of a turn.
+    /// Writes what the stream takes without waiting, where there is much, or it has waited for long. Call it in each turn.
+    public func flush(at now: Instant) {
+        if pending.isEmpty {
+            waitsSince = .never
+        } else if pending.count >= Self.much || now >= waitsSince + Self.long {
+            flush()
+        } else if waitsSince == .never {
+            waitsSince = now
+        }
+    }
+
+    /// Writes what the stream takes without waiting. Call it when there is nothing else to do.
     public func flush() {
         while !pending.isEmpty, isFile || stream.hasRoom { writePiece() }
         if pending.isEmpty { pending.shrink(to: 64 << 10) }

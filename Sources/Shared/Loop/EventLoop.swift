@@ -67,7 +67,10 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
     }
 
     /// The time at which the current turn began to run tasks; precise enough for deadlines.
-    @Loop public var now: Instant { Reactor.shared.now }
+    @Loop public static var now: Instant {
+        if unsafe turnBegan.nanoseconds == 0 { unsafe turnBegan = Clock.now() }
+        return unsafe turnBegan
+    }
 
     /// Starts a task that lives on the loop. The only place where one is made.
     public nonisolated func start(_ body: @escaping @Loop () async -> Void) {
@@ -92,14 +95,23 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
     @Loop public func eachTurn(_ body: @escaping @Loop (Instant) -> Void) {
         Reactor.shared.eachTurn = body
     }
+
+    /// Called when nothing is left to do until the kernel has something to tell.
+    @Loop public func beforeWaiting(_ body: @escaping @Loop () -> Void) {
+        Reactor.shared.beforeWaiting = body
+    }
 }
+
+/// Of the loop's thread only. A global of a plain value, for it is asked a dozen times a request, and what a class holds in
+/// a static one is looked up each time.
+private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
 
 /// The loop's dealings with the kernel: which descriptor belongs to whom, and which deadline.
 @Loop final class Reactor {
     static let shared = Reactor()
 
-    private(set) var now = Clock.now()
     var eachTurn: (@Loop (Instant) -> Void)?
+    var beforeWaiting: (@Loop () -> Void)?
 
     private var epoll: Epoll
     /// Beginnings of new work that the kernel has told of, the oldest first, for turns to come.
@@ -127,12 +139,14 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
     func turn(mayBlock: Bool) {
         var milliseconds: Int32 = 0
         if mayBlock, beginnings.isEmpty {
-            let wait = (timers.earliest ?? .never) - now
+            beforeWaiting?()
+            let wait = (timers.earliest ?? .never) - EventLoop.now
             // Rounded up: waking before the deadline would only mean waiting again.
             milliseconds = Int32(min(1000, max(0, wait.nanoseconds / 1_000_000 + 1)))
         }
         let count = epoll.wait(milliseconds: milliseconds)
-        now = Clock.now()
+        let now = Clock.now()
+        unsafe turnBegan = now
         for index in 0..<count {
             let (token, ready) = epoll.event(index)
             guard let readiness = readiness(of: token) else { continue }

@@ -17,14 +17,14 @@ extension Exchange {
     /// there is none, and for the answer.
     func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome {
         let limits = generation.limits[index]
-        attemptBegun = EventLoop.shared.now
+        attemptBegun = EventLoop.now
         patience = nil
         let blocks = generation.blocks[index]
         if let text = blocks.mockResponse { return await answerMock(client, text) }
         let bytes = client.input.storage
         outbound.write(blocks, asked.operation, asked.request, bytes, capture: capture)
         let limit = timeLimit(client, limits)
-        let now = EventLoop.shared.now
+        let now = EventLoop.now
         upstreamBegun = now
         defer { noteUpstreamIsDone() }
         let deadline = min(now + limit, self.deadline(generation))
@@ -37,7 +37,7 @@ extension Exchange {
             connection = try await ask(pool, bytes, client, deadline, connectLimit)
             outbound.release()
             guard let connection else { return .gone }
-            return try await take(client, connection, pool, deadline, idle: limits.idle ?? limit)
+            return try await take(client, blocks, connection, pool, deadline, idle: limits.idle ?? limit)
         } catch {
             connection?.close()
             return failed(error)
@@ -74,8 +74,8 @@ extension Exchange {
     /// Judges the head of an answer and relays what it begins.
     @inline(__always)
     private func take(
-        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
-        idle: TimeSpan
+        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ connection: UpstreamConnection, _ pool: UpstreamPool,
+        _ deadline: Instant, idle: TimeSpan
     ) async throws(UpstreamFailure) -> Outcome {
         let head = connection.head
         ProviderFields.append(head, connection.input.storage, to: providerFields)
@@ -91,7 +91,7 @@ extension Exchange {
         if asked.request.isStream, asked.operation != .embedding, Self.isEventStream(head, connection.input.storage) {
             return try await relayEvents(client, connection, pool, deadline, idle: idle)
         }
-        return try await relayAnswer(client, connection, pool, deadline)
+        return try await relayAnswer(client, blocks, connection, pool, deadline)
     }
 
     private func takeError(
@@ -102,7 +102,7 @@ extension Exchange {
         connection.discardHead()
         gathered.removeAll()
         // What an upstream says about its failure is worth a short wait, not the whole limit.
-        let deadline = min(deadline, EventLoop.shared.now + .seconds(10))
+        let deadline = min(deadline, EventLoop.now + .seconds(10))
         do throws(UpstreamFailure) {
             while gathered.count < Self.longestError {
                 if let piece = try connection.bufferedBody() {
@@ -195,7 +195,7 @@ extension Exchange {
     /// The answer is there, or its first token.
     func noteAnswer(isStream: Bool) {
         guard let deployment, let generation else { return }
-        let now = EventLoop.shared.now
+        let now = EventLoop.now
         let isBack = generation.health.answers(
             deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
         guard isBack else { return }
@@ -225,7 +225,7 @@ extension Exchange {
     /// The answer is complete. `tokens` says how many it took, where it does; asked only where that counts.
     func noteSuccess(_ client: ClientConnection, tokens: () -> Int?) {
         guard let deployment, let generation else { return }
-        let now = EventLoop.shared.now
+        let now = EventLoop.now
         generation.health.succeeded(deployment, at: now)
         guard generation.health.countsTokens else { return }
         // About four bytes of English are a token; an event of a stream carries one.

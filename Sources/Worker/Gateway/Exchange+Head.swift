@@ -42,7 +42,7 @@ extension Exchange {
             head.append(field: "x-litellm-attempted-retries", plan.retries)
             head.append(field: "x-litellm-attempted-fallbacks", plan.fallbacks)
         }
-        let total = EventLoop.shared.now - begun
+        let total = EventLoop.now - begun
         head.append("x-litellm-response-duration-ms: " as StaticString)
         head.append(milliseconds: total)
         head.append("\r\nx-litellm-overhead-duration-ms: " as StaticString)

@@ -44,7 +44,7 @@ extension Exchange {
                     let text = MetricsText(into: buffer)
                     text.append(totals)
                     text.append(board.workers())
-                    text.append(deploymentFigures(generation), at: EventLoop.shared.now)
+                    text.append(deploymentFigures(generation), at: EventLoop.now)
                     buffer.append(others)
                 }
             case .health:

@@ -38,7 +38,7 @@ extension Exchange {
     }
 
     private func nextOfGroup(_ generation: Generation) -> Move? {
-        let now = EventLoop.shared.now
+        let now = EventLoop.now
         let isStream = asked.request.isStream
         switch plan.next(generation.table, generation.health, isStream: isStream, now: now, using: &gateway.random) {
         case .end: return nil
@@ -70,7 +70,7 @@ extension Exchange {
             try checkGone(client)
             return true
         case .failed(let error, let kind):
-            let now = EventLoop.shared.now
+            let now = EventLoop.now
             noteFailure(index, admission, kind, at: now)
             note(error)
             groupFailure = kind.fallbackKind
@@ -159,7 +159,7 @@ extension Exchange {
             }
             addFallbacks(client, table, step, groupFailure)
         }
-        guard !client.cancellation.isCancelled, EventLoop.shared.now < deadline(generation), let next = chain.next()
+        guard !client.cancellation.isCancelled, EventLoop.now < deadline(generation), let next = chain.next()
         else { throw tellFirst() }
         enter(client, generation, next)
     }

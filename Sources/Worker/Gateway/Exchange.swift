@@ -6,7 +6,8 @@ internal import Shared
 /// is in `Exchange+Head`, who is asked in `Exchange+Routing`, one attempt at a deployment in
 /// `Exchange+Attempt`, the answers that need no deployment in `Exchange+Local`.
 @Loop final class Exchange {
-    unowned let gateway: Gateway
+    /// Which keeps it while nobody is served: both live as long as the process.
+    let gateway: Gateway
     var generation: Generation?
 
     // What the request asks for.
@@ -138,7 +139,7 @@ internal import Shared
 
     private func begin(_ client: ClientConnection) {
         generation = gateway.generation
-        begun = EventLoop.shared.now
+        begun = EventLoop.now
         isCall = false
         path = nil
         resolution = nil
@@ -174,7 +175,7 @@ internal import Shared
             board.end(place)
             board.countAnswer(
                 status: status, isCall: isCall, isStream: deployment != nil && asked.request.isStream,
-                bytesSent: client.response.bytesSent, duration: EventLoop.shared.now - begun, upstream: upstreamTime)
+                bytesSent: client.response.bytesSent, duration: EventLoop.now - begun, upstream: upstreamTime)
             if deployment != nil { board.countRetries(plan.retries, fallbacks: plan.fallbacks) }
         }
         if let lines = gateway.accessLines, generation?.settings.process.accessLog ?? true {
@@ -192,7 +193,7 @@ internal import Shared
         record.path = Endpoint.path(client.input.storage, client.head.target)
         record.status = status
         record.bytesSent = client.response.bytesSent
-        record.duration = EventLoop.shared.now - begun
+        record.duration = EventLoop.now - begun
         record.upstream = upstreamTime
         record.model = asked.model
         if let deployment { record.deployment = generation?.blocks[deployment].id }

@@ -30,7 +30,7 @@ internal import Shared
             }
         }
         if left > 0 {
-            _ = await waiter.wait(until: EventLoop.shared.now + Self.limit + .seconds(1), cancelledBy: cancellation)
+            _ = await waiter.wait(until: EventLoop.now + Self.limit + .seconds(1), cancelledBy: cancellation)
             all.cancel()
         }
         return report()
@@ -50,7 +50,7 @@ internal import Shared
         text.appendLineEnd()
         text.appendLineEnd()
         text.append(body.storage, body.readable)
-        let deadline = EventLoop.shared.now + Self.limit
+        let deadline = EventLoop.now + Self.limit
         var connection: UpstreamConnection?
         do throws(UpstreamFailure) {
             // A fresh one: an idle connection proves nothing.

@@ -10,7 +10,8 @@ extension Exchange {
     /// Reads a whole answer, and sends it with the public model name.
     @inline(__always)
     func relayAnswer(
-        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant
+        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ connection: UpstreamConnection, _ pool: UpstreamPool,
+        _ deadline: Instant
     ) async throws(UpstreamFailure) -> Outcome {
         takeEncoding(connection)
         let status = connection.head.status
@@ -18,7 +19,7 @@ extension Exchange {
             connection.discardHead()
             try await gather(client, connection, deadline)
             noteUpstreamIsDone()
-            var outcome = start(client, status, gathered.storage, gathered.readable)
+            var outcome = start(client, blocks, status, gathered.storage, gathered.readable)
             if outcome == nil { outcome = await finish(client, gathered.storage) }
             pool.giveBack(connection)
             return outcome ?? .gone
@@ -30,7 +31,7 @@ extension Exchange {
             range = try connection.takeWhole()
         }
         noteUpstreamIsDone()
-        var outcome = start(client, status, connection.input.storage, range ?? 0..<0)
+        var outcome = start(client, blocks, status, connection.input.storage, range ?? 0..<0)
         if outcome == nil { outcome = await finish(client, connection.input.storage) }
         connection.discardWhole()
         pool.giveBack(connection)
@@ -66,11 +67,12 @@ extension Exchange {
     }
 
     /// Judges an answer and sends it, as far as that goes without waiting; nil when `finish` has to send the rest.
-    private func start(_ client: ClientConnection, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>) -> Outcome? {
+    private func start(
+        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>
+    ) -> Outcome? {
         do throws(Answer.Failure) {
             if encodingFields.isEmpty {
-                let template = deployment.flatMap { generation?.blocks[$0].answers }
-                try body.read(bytes, range, name: asked.name, asked.operation, like: template)
+                try body.read(bytes, range, name: asked.name, asked.operation, like: blocks.answers)
             } else {
                 body.pass(range)
             }
@@ -172,7 +174,7 @@ extension Exchange {
         /// Why the task was woken.
         var step: Step?
 
-        @Loop var waitsUntil: Instant { client.response.hasStarted ? EventLoop.shared.now + idle : deadline }
+        @Loop var waitsUntil: Instant { client.response.hasStarted ? EventLoop.now + idle : deadline }
     }
 
     /// How far events were passed on.
@@ -319,7 +321,7 @@ extension Exchange {
             type = GatewayError.draining.answer.type
             error = "cut"
         case .failed(let reason, let failure):
-            if let deployment { noteFailure(deployment, Admission(), failure, at: EventLoop.shared.now) }
+            if let deployment { noteFailure(deployment, Admission(), failure, at: EventLoop.now) }
             message = reason.answer.message
             type = reason.answer.type
             error = type
@@ -335,7 +337,7 @@ extension Exchange {
     private func giveBack(_ connection: UpstreamConnection, _ pool: UpstreamPool) {
         if (try? connection.bufferedBody()) == nil, connection.isComplete { return pool.giveBack(connection) }
         EventLoop.shared.start {
-            let deadline = EventLoop.shared.now + .seconds(1)
+            let deadline = EventLoop.now + .seconds(1)
             do throws(UpstreamFailure) {
                 while !connection.isComplete {
                     if try connection.bufferedBody() == nil, !connection.isComplete {
@@ -351,7 +353,7 @@ extension Exchange {
 
     func noteUpstreamIsDone() {
         guard let begun = upstreamBegun else { return }
-        upstreamTime.nanoseconds += (EventLoop.shared.now - begun).nanoseconds
+        upstreamTime.nanoseconds += (EventLoop.now - begun).nanoseconds
         upstreamBegun = nil
     }
 }

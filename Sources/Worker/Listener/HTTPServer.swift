@@ -87,7 +87,7 @@ public enum RequestRefusal: Equatable, Sendable {
     /// Announces the end to every client, and closes those that stay silent for the grace period.
     public func drain() async {
         announceEnd()
-        await EventLoop.shared.sleep(until: EventLoop.shared.now + settings.idleGrace)
+        await EventLoop.shared.sleep(until: EventLoop.now + settings.idleGrace)
         for connection in connections.values { connection.closeIfIdle() }
     }
 
@@ -104,7 +104,7 @@ public enum RequestRefusal: Equatable, Sendable {
     private var checkedAt = Instant(nanoseconds: 0)
 
     func current() -> [UInt8] {
-        let now = EventLoop.shared.now
+        let now = EventLoop.now
         if now - checkedAt >= .milliseconds(100) || line.isEmpty {
             checkedAt = now
             let seconds = Clock.unixMilliseconds() / 1000

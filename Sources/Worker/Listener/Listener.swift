@@ -34,13 +34,13 @@ internal import Shared
 
     func run() async {
         while !isStopped {
-            _ = await readiness.waitReadable(until: EventLoop.shared.now + .seconds(1))
+            _ = await readiness.waitReadable(until: EventLoop.now + .seconds(1))
             readiness.isReadable = false
             guard !isStopped else { break }
             guard mayAccept() else {
                 // Level-triggered: out of the set while others take the connections, or the loop would spin.
                 readiness.pause()
-                _ = await share.wait(until: EventLoop.shared.now + .milliseconds(20))
+                _ = await share.wait(until: EventLoop.now + .milliseconds(20))
                 guard !isStopped else { break }
                 try? readiness.yieldTurn()
                 continue

@@ -20,7 +20,7 @@ internal import Shared
     ) async throws(UpstreamFailure) -> [SocketAddress] {
         if let address = SocketAddress(host: name, port: 0) { return [address] }
         if let entry = known[name] {
-            if entry.validUntil > EventLoop.shared.now { return entry.addresses }
+            if entry.validUntil > EventLoop.now { return entry.addresses }
             // Stale: good enough for this request, while the next may find a fresh one.
             if waiting[name] == nil { try? ask(name) }
             return entry.addresses
@@ -69,7 +69,7 @@ internal import Shared
                 } else {
                     failures[answer.name] = nil
                     known[answer.name] = Entry(
-                        addresses: answer.addresses, validUntil: EventLoop.shared.now + lifetime)
+                        addresses: answer.addresses, validUntil: EventLoop.now + lifetime)
                 }
                 for waiter in waiting.removeValue(forKey: answer.name) ?? [] { waiter.wake(.ready) }
             }

@@ -33,7 +33,7 @@ internal import Shared
     func giveBack(_ connection: UpstreamConnection) {
         guard connection.isReusable, !isRetired, idle.count < Self.mostIdle else { return connection.close() }
         connection.rest()
-        connection.idleSince = EventLoop.shared.now
+        connection.idleSince = EventLoop.now
         idle.append(connection)
     }
 
@@ -61,11 +61,11 @@ internal import Shared
         var failure = UpstreamFailure.resolve(name: next.host, reason: "no address")
         for (index, address) in addresses.enumerated() {
             // Each address has its share of what time is left, so that one black hole cannot use it up.
-            let left = deadline - EventLoop.shared.now
+            let left = deadline - EventLoop.now
             let share = TimeSpan(nanoseconds: left.nanoseconds / Int64(addresses.count - index))
             do throws(UpstreamFailure) {
                 let stream = try await connect(
-                    to: address.with(port: next.port), until: EventLoop.shared.now + share, cancelledBy: cancellation)
+                    to: address.with(port: next.port), until: EventLoop.now + share, cancelledBy: cancellation)
                 return try await secure(stream, until: deadline, cancelledBy: cancellation)
             } catch {
                 if error == .cancelled { throw error }
@@ -200,8 +200,8 @@ internal import Shared
     /// Closes connections that nobody has used for a minute.
     private func ageOut() async {
         while true {
-            await EventLoop.shared.sleep(until: EventLoop.shared.now + .seconds(10))
-            let now = EventLoop.shared.now
+            await EventLoop.shared.sleep(until: EventLoop.now + .seconds(10))
+            let now = EventLoop.now
             for pool in pools.values { pool.closeIdle(before: Instant(nanoseconds: now.nanoseconds - 60_000_000_000)) }
         }
     }
