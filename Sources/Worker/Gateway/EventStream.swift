@@ -159,7 +159,7 @@ struct EventStream {
         if hasLoneReturns { return try oddEvents(bytes, range, name, out) }
         var eventStart = passAlike(bytes, range, name, out)
         var lineStart = eventStart
-        scratch.dataLines.removeAll(keepingCapacity: true)
+        scratch.dataLines.empty()
         while let lineEnd = ByteSearch.first(ASCII.lineFeed, bytes, in: lineStart..<range.upperBound) {
             var textEnd = lineEnd
             if textEnd > lineStart, bytes[textEnd - 1] == ASCII.carriageReturn { textEnd -= 1 }
@@ -169,7 +169,7 @@ struct EventStream {
                 if hasLoneReturns { return try oddEvents(bytes, eventStart..<range.upperBound, name, out) }
                 eventStart = passAlike(bytes, lineEnd + 1..<range.upperBound, name, out)
                 lineStart = eventStart
-                scratch.dataLines.removeAll(keepingCapacity: true)
+                scratch.dataLines.empty()
                 continue
             } else if bytes.holds("data:", at: lineStart) {
                 addData(bytes, lineStart..<textEnd)
@@ -194,7 +194,7 @@ struct EventStream {
         hasLoneReturns = true
         var eventStart = range.lowerBound
         var lineStart = eventStart
-        scratch.dataLines.removeAll(keepingCapacity: true)
+        scratch.dataLines.empty()
         while let lineEnd = bytes[lineStart..<range.upperBound].firstIndex(where: Self.endsLine) {
             var next = lineEnd + 1
             if bytes[lineEnd] == ASCII.carriageReturn, next < range.upperBound, bytes[next] == ASCII.lineFeed {
@@ -228,7 +228,7 @@ struct EventStream {
         _ bytes: [UInt8], _ event: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) throws(Failure) {
         scratch.mended.removeAll()
-        scratch.dataLines.removeAll(keepingCapacity: true)
+        scratch.dataLines.empty()
         var position = event.lowerBound
         while position < event.upperBound {
             let end = bytes[position..<event.upperBound].firstIndex(where: Self.endsLine) ?? event.upperBound
@@ -254,15 +254,10 @@ struct EventStream {
     private mutating func passAlike(
         _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) -> Int {
-        var start = range.lowerBound
-        guard hasContent, let templates else { return start }
-        while start < range.upperBound,
-            let end = templates.pass(bytes, from: start, to: range.upperBound, operation, name, out)
-        {
-            events += 1
-            start = end
-        }
-        return start
+        guard hasContent, let templates else { return range.lowerBound }
+        let (count, end) = templates.pass(bytes, range, operation, name, out)
+        events += count
+        return end
     }
 
     private mutating func pass(
@@ -319,7 +314,7 @@ struct EventStream {
         if scratch.scanner.hasFinishReason { hasFinishReason = true }
         let mark = out.count
         var position = event.lowerBound
-        scratch.names.removeAll(keepingCapacity: true)
+        scratch.names.empty()
         var isPlain = true
         var hasChoices = false
         var error: JSONScanner.Member?

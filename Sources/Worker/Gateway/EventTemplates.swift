@@ -12,11 +12,15 @@ final class EventTemplates {
     /// Kinds of events that streams send in turn: text, reasoning, the arguments of a tool's call.
     private static let most = 4
 
-    private struct Known {
+    private final class Known {
         var operation: Endpoint.Operation
         let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
         /// Where the model's name goes; from the start of the event.
         var names: [Range<Int>] = []
+
+        init(_ operation: Endpoint.Operation) {
+            self.operation = operation
+        }
     }
 
     /// What matched last is the first.
@@ -24,29 +28,42 @@ final class EventTemplates {
     /// How many events in a row were remembered without one that was like them.
     private var misses = 0
 
-    /// Passes on the event at `start` with `name` as its model, if it is like one that is known; answers where it ends. Nil
-    /// where it is not, or is not there as a whole.
+    /// Passes on the events at the start of `range` that are like ones that are known, with `name` as their model; how many
+    /// there were, and where they end.
     func pass(
-        _ bytes: [UInt8], from start: Int, to end: Int, _ operation: Endpoint.Operation, _ name: ByteBuffer,
-        _ out: ByteBuffer
-    ) -> Int? {
-        var index = 0
-        while index < known.count {
-            if known[index].operation == operation, let last = known[index].template.match(bytes, from: start, to: end)
-            {
-                if index > 0 { known.swapAt(0, index) }
-                misses = 0
-                var position = start
-                for place in known[0].names {
-                    let model = start + known[0].template.matched(place.lowerBound)
-                    out.append(bytes, position..<model)
-                    out.append(name.storage, name.readable)
-                    position = model + place.count
-                }
-                out.append(bytes, position..<last)
-                return last
+        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation, _ name: ByteBuffer, _ out: ByteBuffer
+    ) -> (count: Int, end: Int) {
+        let model = name.storage
+        var count = 0
+        var start = range.lowerBound
+        while start < range.upperBound {
+            guard let (known, end) = find(bytes, from: start, to: range.upperBound, operation) else { break }
+            var position = start
+            for place in known.names {
+                let at = start + known.template.matched(place.lowerBound)
+                out.append(bytes, position..<at)
+                out.append(model, name.readable)
+                position = at + place.count
             }
-            index += 1
+            out.append(bytes, position..<end)
+            count += 1
+            start = end
+        }
+        if count > 0 { misses = 0 }
+        return (count, start)
+    }
+
+    /// What the event at `start` is like, and where it ends; nil where it is like none, or is not there as a whole.
+    @inline(__always)
+    private func find(
+        _ bytes: [UInt8], from start: Int, to end: Int, _ operation: Endpoint.Operation
+    ) -> (Known, end: Int)? {
+        for index in 0..<known.count {
+            let candidate = known[index]
+            guard candidate.operation == operation, let last = candidate.template.match(bytes, from: start, to: end)
+            else { continue }
+            if index > 0 { known.swapAt(0, index) }
+            return (candidate, last)
         }
         return nil
     }
@@ -59,7 +76,7 @@ final class EventTemplates {
         misses += 1
         // Where they have nothing in common it is not worth the trouble; but that may change.
         guard misses <= 8 || misses % 64 == 0 else { return }
-        var latest = known.count < Self.most ? Known(operation: operation) : known.removeLast()
+        let latest = known.count < Self.most ? Known(operation) : known.removeLast()
         latest.operation = operation
         latest.template.learn(bytes, event, object: object)
         latest.names.removeAll(keepingCapacity: true)
