@@ -44,7 +44,7 @@ private struct Choice {
     private let group: RoutingTable.Resolution
     private let header = Array("eu, free, !beta".utf8)
     private let now = Clock.now()
-    private var tags = RequestTags()
+    private let tags = RequestTags()
     private var allowed: [Int32] = []
     private var plan = AttemptPlan()
     private var random = FastRandom(seed: 1)

@@ -171,6 +171,8 @@ public final class ByteBuffer {
     @inline(__always)
     public func append(_ bytes: [UInt8], _ range: Range<Int>) {
         let count = range.count
+        // Nothing, to a buffer that has no memory, would make it some.
+        guard count > 0 else { return }
         if storage.count - end < count { makeRoom(count) }
         storage.copy(bytes, range, to: end)
         end += count

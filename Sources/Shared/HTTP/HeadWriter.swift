@@ -30,7 +30,7 @@ extension ByteBuffer {
     public func append(_ prefix: StaticString, fieldsOf head: MessageHead, _ bytes: [UInt8]) {
         // A line has at least a colon and an end in the head as well.
         let most = head.length + (prefix.utf8CodeUnitCount + 1) * head.fields.count
-        append(prefix, bytes, EndToEndLines(head: head), length: most)
+        append(prefix, bytes, EndToEndLines(fields: head.fields, base: head.base), length: most)
     }
 
     /// `: `, between the name of a field and its value.
@@ -66,14 +66,19 @@ extension ByteBuffer {
 
 /// The fields of a head that are not about one connection.
 private struct EndToEndLines: Sequence, IteratorProtocol {
-    let head: MessageHead
+    let fields: [Field]
+    let base: Int
     var index = 0
 
+    @inline(__always)
     mutating func next() -> FieldLine? {
-        while index < head.fields.count {
-            let field = head.fields[index]
+        while index < fields.count {
+            let field = fields[index]
             index += 1
-            if !field.id.isHopByHop { return FieldLine(name: head.name(field), value: head.value(field)) }
+            if field.id.isHopByHop { continue }
+            return FieldLine(
+                name: base + Int(field.nameStart)..<base + Int(field.nameEnd),
+                value: base + Int(field.valueStart)..<base + Int(field.valueEnd))
         }
         return nil
     }

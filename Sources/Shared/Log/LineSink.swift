@@ -2,7 +2,7 @@
 /// when there are many of them.
 ///
 /// For the access log, one line per exchange, which goes to standard output (events go to standard error). Never
-/// waits for whoever reads the stream: up to 1 MiB is kept for him, then the newest lines are dropped and counted.
+/// waits for whoever reads the stream: about 1 MiB is kept for him, then the newest lines are dropped and counted.
 /// Pieces are cut at line ends and are short enough that a pipe takes each one whole, so the lines of several
 /// workers never mix; a file takes all of them at once.
 public final class LineSink {
@@ -25,13 +25,13 @@ public final class LineSink {
         longestPiece = isFile ? Self.mostPending : StandardStream.wholePiece
     }
 
-    /// Takes over a copy of `line`, which ends with a newline.
-    public func append(_ line: ByteBuffer) {
-        guard pending.count + line.count <= Self.mostPending else {
+    /// Where the next line is to be appended, all of it, with the newline that ends it; nil where there is no room for it.
+    public func nextLine() -> ByteBuffer? {
+        guard pending.count < Self.mostPending else {
             dropped += 1
-            return
+            return nil
         }
-        pending.append(line.storage, line.readable)
+        return pending
     }
 
     /// Writes what the stream takes without waiting, where there is much, or it has waited for long. Call it in each turn.

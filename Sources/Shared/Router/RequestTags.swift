@@ -1,8 +1,8 @@
 /// The tags of one request, from all places it may carry them, told apart: wanted, required (`&x`), excluded (`!x`).
 ///
 /// Pure, reused from request to request. Tags are compared exactly, or with a deployment's `team-*`; empty ones and lone
-/// marks count as absent.
-public struct RequestTags: Sendable {
+/// marks count as absent. A class, so that passing them on counts no references of what they hold.
+public final class RequestTags {
     enum Kind: Sendable { case wanted, required, excluded }
 
     struct Tag: Sendable {
@@ -26,14 +26,14 @@ public struct RequestTags: Sendable {
 
     public var isEmpty: Bool { tags.isEmpty }
 
-    public mutating func removeAll() {
+    public func removeAll() {
         tags.empty()
         globs.empty()
         texts.empty()
     }
 
     /// Adds `bytes[range]`, once.
-    public mutating func add(_ bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
+    public func add(_ bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
         guard !range.isEmpty else { return }
         for tag in tags where texts[tag.text].elementsEqual(bytes[range]) { return }
         var name = range
@@ -59,7 +59,7 @@ public struct RequestTags: Sendable {
     }
 
     /// Adds the comma-separated tags of a header value, blanks around each trimmed.
-    public mutating func add(list bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
+    public func add(list bytes: [UInt8], _ range: Range<Int>, _ table: RoutingTable) {
         var start = range.lowerBound
         for position in range where bytes[position] == ASCII.comma {
             add(bytes, ASCII.trimmed(bytes, start..<position), table)

@@ -15,7 +15,8 @@ internal import Shared
         var upstream = TimeSpan(nanoseconds: 0)
         /// As asked for; empty where the request names none.
         var model: ByteBuffer?
-        var deployment: String?
+        /// `,"deployment":"<id>"`.
+        var deployment: [UInt8]?
         var reason: TagFilter.Reason?
         var tags: RequestTags?
         var retries = 0
@@ -25,29 +26,25 @@ internal import Shared
         var error: String?
     }
 
-    private let line = ByteBuffer(capacity: 1024)
     /// `{"ts":"2026-01-31T12:34:56` of the current second.
     private var stamp: [UInt8] = []
     private var second: Int64 = -1
 
     /// Appends the line for `record` to `sink`; positions are those of `bytes`.
     func write(_ record: Record, _ bytes: [UInt8], to sink: LineSink) {
-        line.removeAll()
-        appendTime()
+        guard let line = sink.nextLine() else { return }
+        appendTime(to: line)
         line.append(",\"event\":\"access\",\"call_id\":" as StaticString)
-        append(record.callID)
+        append(record.callID, to: line)
         line.append(",\"method\":\"" as StaticString)
         line.append(record.method.name)
         line.append("\",\"path\":" as StaticString)
-        append(bytes, record.path)
+        line.append(json: bytes, record.path)
         line.append(",\"status\":" as StaticString)
         line.append(decimal: record.status)
         line.append(",\"model\":" as StaticString)
-        append(record.model)
-        if let deployment = record.deployment {
-            line.append(",\"deployment\":" as StaticString)
-            line.append(json: deployment)
-        }
+        append(record.model, to: line)
+        if let deployment = record.deployment { line.append(deployment) }
         if let reason = record.reason {
             line.append(",\"reason\":\"" as StaticString)
             line.append(reason.rawValue)
@@ -55,30 +52,24 @@ internal import Shared
         }
         if let tags = record.tags, !tags.isEmpty {
             line.append(",\"tags\":" as StaticString)
-            append(tags)
+            append(tags, to: line)
         }
         if record.isStream { line.append(",\"stream\":true" as StaticString) }
-        if record.retries > 0 { number(",\"retries\":", record.retries) }
-        if record.fallbacks > 0 { number(",\"fallbacks\":", record.fallbacks) }
+        if record.retries > 0 { line.append(",\"retries\":", record.retries) }
+        if record.fallbacks > 0 { line.append(",\"fallbacks\":", record.fallbacks) }
         if let error = record.error {
             line.append(",\"error\":" as StaticString)
             line.append(json: error)
         }
-        number(",\"bytes\":", record.bytesSent)
+        line.append(",\"bytes\":", record.bytesSent)
         line.append(",\"duration_ms\":" as StaticString)
         line.append(milliseconds: record.duration)
         line.append(",\"upstream_ms\":" as StaticString)
         line.append(milliseconds: record.upstream)
         line.append("}\n" as StaticString)
-        sink.append(line)
     }
 
-    private func number(_ name: StaticString, _ value: Int) {
-        line.append(name)
-        line.append(decimal: value)
-    }
-
-    private func appendTime() {
+    private func appendTime(to line: ByteBuffer) {
         let now = Clock.unixMilliseconds()
         if now / 1000 != second {
             second = now / 1000
@@ -89,13 +80,13 @@ internal import Shared
         line.append("Z\"" as StaticString)
     }
 
-    private func append(_ text: ByteBuffer?) {
+    private func append(_ text: ByteBuffer?, to line: ByteBuffer) {
         guard let text, !text.isEmpty else { return line.append("null" as StaticString) }
-        append(text.storage, text.readable)
+        line.append(json: text.storage, text.readable)
     }
 
     /// `"['a', 'b']"`, the form of `RequestTags.description`, tag by tag, for most lines have one.
-    private func append(_ tags: RequestTags) {
+    private func append(_ tags: RequestTags, to line: ByteBuffer) {
         line.append("\"[" as StaticString)
         var isFirst = true
         tags.forEachText { text in
@@ -106,13 +97,14 @@ internal import Shared
         }
         line.append("]\"" as StaticString)
     }
-
-    private func append(_ bytes: [UInt8], _ range: Range<Int>) {
-        line.append(json: bytes, range)
-    }
 }
 
 extension ByteBuffer {
+    fileprivate func append(_ name: StaticString, _ value: Int) {
+        append(name)
+        append(decimal: value)
+    }
+
     /// Milliseconds with three digits behind the point.
     func append(milliseconds span: TimeSpan) {
         let microseconds = Int(max(0, span.nanoseconds) / 1000)

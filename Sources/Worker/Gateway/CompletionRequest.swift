@@ -183,12 +183,12 @@ final class CompletionRequest {
 
     /// Adds the tags of the body to `wanted`, and those of the header where the body has no list of its own.
     func addTags(
-        _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags, _ table: RoutingTable
+        _ bytes: [UInt8], header: Range<Int>?, to wanted: RequestTags, _ table: RoutingTable
     ) throws(GatewayError) {
-        try addTags(from: .body, bytes, header: header, to: &wanted, table)
-        try addTags(from: .header, bytes, header: header, to: &wanted, table)
-        try addTags(from: .metadata, bytes, header: header, to: &wanted, table)
-        try addTags(from: .litellmMetadata, bytes, header: header, to: &wanted, table)
+        try addTags(from: .body, bytes, header: header, to: wanted, table)
+        try addTags(from: .header, bytes, header: header, to: wanted, table)
+        try addTags(from: .metadata, bytes, header: header, to: wanted, table)
+        try addTags(from: .litellmMetadata, bytes, header: header, to: wanted, table)
     }
 
     /// Where a request may carry tags, in the order in which they are read.
@@ -201,14 +201,14 @@ final class CompletionRequest {
 
     /// Adds what one place has; a list of the body takes the place of the header.
     func addTags(
-        from source: TagSource, _ bytes: [UInt8], header: Range<Int>?, to wanted: inout RequestTags,
+        from source: TagSource, _ bytes: [UInt8], header: Range<Int>?, to wanted: RequestTags,
         _ table: RoutingTable
     ) throws(GatewayError) {
         let outer: JSONScanner.Member?
         switch source {
         case .body:
             guard let tags, tags.kind != .null else { return }
-            return try add(JSONWalker.Value(range: tags.value, kind: tags.kind), bytes, to: &wanted, table)
+            return try add(JSONWalker.Value(range: tags.value, kind: tags.kind), bytes, to: wanted, table)
         case .header:
             guard tags == nil || tags?.kind == .null, let header else { return }
             return wanted.add(list: bytes, header, table)
@@ -218,11 +218,11 @@ final class CompletionRequest {
         guard let outer, outer.kind == .object, let inner = JSONWalker.member("tags", of: outer.value, bytes),
             inner.kind != .null
         else { return }
-        try add(inner, bytes, to: &wanted, table)
+        try add(inner, bytes, to: wanted, table)
     }
 
     private func add(
-        _ list: JSONWalker.Value, _ bytes: [UInt8], to wanted: inout RequestTags, _ table: RoutingTable
+        _ list: JSONWalker.Value, _ bytes: [UInt8], to wanted: RequestTags, _ table: RoutingTable
     ) throws(GatewayError) {
         guard list.kind == .array else { throw .malformedTags(reason: "expected a list, not \(list.kind.words)") }
         var wrong: String?

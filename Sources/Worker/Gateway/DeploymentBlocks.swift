@@ -17,6 +17,8 @@ final class DeploymentBlocks {
     let defaults: [(name: [UInt8], member: [UInt8])]
     /// `x-litellm-model-id` and so on, for every answer it serves.
     let responseFields: [UInt8]
+    /// Its part of a line of the access log.
+    let logMember: [UInt8]
     let answers = AnswerTemplate()
     let events = EventTemplates()
 
@@ -37,6 +39,10 @@ final class DeploymentBlocks {
             buffer.append(parameter.json)
             return (Array(parameter.name.utf8), Array(buffer.storage[buffer.readable]))
         }
+        let member = ByteBuffer(capacity: 64)
+        member.append(",\"deployment\":" as StaticString)
+        member.append(json: deployment.id)
+        logMember = Array(member.storage[member.readable])
         responseFields = Array(
             ("x-litellm-model-id: \(Self.fieldValue(deployment.id))\r\n"
                 + "x-litellm-model-api-base: \(Self.fieldValue(deployment.apiBase))\r\n"

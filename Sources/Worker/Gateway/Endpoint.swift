@@ -31,6 +31,11 @@ enum Endpoint: Equatable {
 
     /// `target` is the request target as sent: `/path?query`, or an absolute URL, whose authority is not looked at.
     init(_ method: Method, _ bytes: [UInt8], target: Range<Int>) {
+        // What nearly all ask for.
+        if case .post = method, target.count == 20, bytes.holds("/v1/chat/completions", at: target.lowerBound) {
+            self = .inference(.chat, model: nil)
+            return
+        }
         let path = Self.path(bytes, target)
         guard let asked = Self.route(bytes, path) else {
             self = .notFound

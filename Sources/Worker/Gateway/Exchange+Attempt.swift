@@ -14,8 +14,9 @@ extension Exchange {
     private static let longestError = 256 * 1024
 
     /// Tries the deployment of that index. Waits only where it has to: for a connection if none is idle, for room to send if
-    /// there is none, and for the answer.
-    func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome {
+    /// there is none, and for the answer. Nil where that is a stream, for `relayEvents` to pass on: a stream waits for long,
+    /// and what an attempt needs would be held as long.
+    func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome? {
         let limits = generation.limits[index]
         attemptBegun = EventLoop.now
         patience = nil
@@ -26,7 +27,6 @@ extension Exchange {
         let limit = timeLimit(client, limits)
         let now = EventLoop.now
         upstreamBegun = now
-        defer { noteUpstreamIsDone() }
         let deadline = min(now + limit, self.deadline(generation))
         let given = limits.limit(isStream: asked.request.isStream, timeout: nil, streamTimeout: nil)
         if (deadline - now).nanoseconds < given.nanoseconds / 2 { patience = deadline }
@@ -76,7 +76,7 @@ extension Exchange {
     private func take(
         _ client: ClientConnection, _ blocks: DeploymentBlocks, _ connection: UpstreamConnection, _ pool: UpstreamPool,
         _ deadline: Instant, idle: TimeSpan
-    ) async throws(UpstreamFailure) -> Outcome {
+    ) async throws(UpstreamFailure) -> Outcome? {
         let head = connection.head
         ProviderFields.append(head, connection.input.storage, to: providerFields)
         let status = head.status
@@ -89,7 +89,9 @@ extension Exchange {
             return try await takeError(client, connection, pool, deadline)
         }
         if asked.request.isStream, asked.operation != .embedding, Self.isEventStream(head, connection.input.storage) {
-            return try await relayEvents(client, connection, pool, deadline, idle: idle)
+            connection.discardHead()
+            stream = EventWay(client: client, connection: connection, pool: pool, deadline: deadline, idle: idle)
+            return nil
         }
         return try await relayAnswer(client, blocks, connection, pool, deadline)
     }

@@ -5,11 +5,11 @@ extension Exchange {
     private static let identity =
         Array(
             ("server: tagway/\(Product.version)\r\n" + "x-litellm-version: \(Product.referenceVersion)\r\n").utf8)
-        + HeadFields.security
+        + HeadFields.security + Array("x-litellm-call-id: ".utf8)
     /// Most answers come from the first deployment that is asked.
-    private static let firstAttempt = StaticString(
-        "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n"
-    ).bytes
+    private static var firstAttempt: StaticString {
+        "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\nx-litellm-response-duration-ms: "
+    }
     private static let allowOrigin = StaticString(
         "access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"
     ).bytes
@@ -20,10 +20,11 @@ extension Exchange {
         let response = client.response
         response.beginHead(status)
         let head = response.buffer
-        head.append(Self.identity)
         // Fetch §3.3: a page of any origin may read the answer; the key is what protects it.
-        if client.head.first(.origin) != nil { head.append(Self.allowOrigin) }
-        head.append(field: "x-litellm-call-id", callID.storage, callID.readable)
+        if client.head.has(.origin) { head.append(Self.allowOrigin) }
+        head.append(Self.identity)
+        head.append(callID.storage, callID.readable)
+        head.appendLineEnd()
     }
 
     /// Writes which deployment served, how, and what it said itself.
@@ -41,9 +42,9 @@ extension Exchange {
         } else {
             head.append(field: "x-litellm-attempted-retries", plan.retries)
             head.append(field: "x-litellm-attempted-fallbacks", plan.fallbacks)
+            head.append("x-litellm-response-duration-ms: " as StaticString)
         }
         let total = EventLoop.now - begun
-        head.append("x-litellm-response-duration-ms: " as StaticString)
         head.append(milliseconds: total)
         head.append("\r\nx-litellm-overhead-duration-ms: " as StaticString)
         head.append(milliseconds: TimeSpan(nanoseconds: max(0, total.nanoseconds - upstreamTime.nanoseconds)))

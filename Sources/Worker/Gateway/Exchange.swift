@@ -106,7 +106,13 @@ internal import Shared
         while true {
             switch try next(client, generation) {
             case .attempt(let index):
-                let outcome = await attempt(client, generation, index)
+                let outcome: Outcome
+                if let ended = await attempt(client, generation, index) {
+                    outcome = ended
+                } else {
+                    outcome = await relayEvents(client)
+                }
+                noteUpstreamIsDone()
                 if try isAnswered(client, generation, index, outcome) { return }
             case .pause(let until):
                 if await pause.wait(until: until, cancelledBy: client.cancellation) == .cancelled {
@@ -196,7 +202,7 @@ internal import Shared
         record.duration = EventLoop.now - begun
         record.upstream = upstreamTime
         record.model = asked.model
-        if let deployment { record.deployment = generation?.blocks[deployment].id }
+        if let deployment { record.deployment = generation?.blocks[deployment].logMember }
         record.reason = reason
         record.tags = asked.tags
         if deployment != nil {

@@ -130,8 +130,8 @@ public struct Explanation: Equatable {
     ) throws(GatewayError) {
         let request = asked.request
         for source in CompletionRequest.TagSource.allCases {
-            var found = RequestTags()
-            try request.addTags(from: source, bytes, header: head.first(.litellmTags), to: &found, table)
+            let found = RequestTags()
+            try request.addTags(from: source, bytes, header: head.first(.litellmTags), to: found, table)
             found.forEachText { text in
                 tags.append(Tag(text: String(decoding: found.texts[text], as: UTF8.self), source: source.rawValue))
             }

@@ -7,7 +7,7 @@ internal import Shared
 final class Inquiry {
     var operation = Endpoint.Operation.chat
     let request = CompletionRequest()
-    var tags = RequestTags()
+    let tags = RequestTags()
     /// The model as asked for.
     let model = ByteBuffer(capacity: 64)
     /// The model that answers, as a JSON string.
@@ -43,7 +43,7 @@ final class Inquiry {
         if let wrong { throw wrong }
         takeModel(bytes, path)
         tags.removeAll()
-        try request.addTags(bytes, header: head.first(.litellmTags), to: &tags, table)
+        try request.addTags(bytes, header: head.first(.litellmTags), to: tags, table)
     }
 
     /// The model's name from the path, else from the body; empty where neither has one.

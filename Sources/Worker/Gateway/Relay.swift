@@ -118,19 +118,16 @@ extension Exchange {
     /// Pieces that are passed on in one go: an upstream that is faster than we are shall not keep others waiting.
     private static let mostPieces = 8
 
-    /// Passes events on as they come. The head waits for the first one with content: until then another deployment may
-    /// answer. `deadline` is that of the first token, `idle` the longest silence afterwards.
+    /// Passes events of `stream` on as they come. The head waits for the first one with content: until then another
+    /// deployment may answer.
     ///
     /// The task only waits: what has come is passed on in the turn of the loop that has noticed it (`mayRead`), and the
     /// task is woken where that ends or has to wait for the client.
-    func relayEvents(
-        _ client: ClientConnection, _ connection: UpstreamConnection, _ pool: UpstreamPool, _ deadline: Instant,
-        idle: TimeSpan
-    ) async throws(UpstreamFailure) -> Outcome {
-        connection.discardHead()
+    func relayEvents(_ client: ClientConnection) async -> Outcome {
+        guard let way = stream else { return .gone }
+        let connection = way.connection
         gathered.removeAll()
         events.begin(asked.operation, like: deployment.flatMap { generation?.blocks[$0].events })
-        stream = EventWay(client: client, connection: connection, deadline: deadline, idle: idle)
         defer {
             stream = nil
             events.rest()
@@ -154,7 +151,7 @@ extension Exchange {
                 connection.close()
                 return .gone
             }
-            giveBack(connection, pool)
+            giveBack(connection, way.pool)
             return .answered
         } catch {
             failure = error
@@ -167,6 +164,7 @@ extension Exchange {
     struct EventWay {
         let client: ClientConnection
         let connection: UpstreamConnection
+        let pool: UpstreamPool
         /// Of the first token.
         let deadline: Instant
         /// The longest silence afterwards.

@@ -54,7 +54,9 @@ public import Shared
 
     /// Ends the head of a response whose length is known.
     public func endHead(length: Int) {
-        buffer.append(field: "content-length", length)
+        buffer.append("content-length: " as StaticString)
+        buffer.append(decimal: length)
+        buffer.appendLineEnd()
         endFields()
     }
 

@@ -58,11 +58,11 @@ enum RequestTarget {
     }
 
     private static func gatherTags(_ request: CompletionRequest, _ input: [UInt8]) throws(FuzzFailure) {
-        var tags = RequestTags()
+        let tags = RequestTags()
         var configuration = Configuration()
         configuration.deployments = deployments
         do throws(GatewayError) {
-            try request.addTags(input, header: nil, to: &tags, RoutingTable(configuration))
+            try request.addTags(input, header: nil, to: tags, RoutingTable(configuration))
         } catch {
             try claim("malformed tags are the caller's fault", error.answer.status == 400, "\(error)")
         }

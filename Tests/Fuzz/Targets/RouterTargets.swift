@@ -55,7 +55,7 @@ enum TagsTarget {
             configuration.deployments.append(deployment)
         }
         let table = RoutingTable(configuration)
-        var tags = RequestTags()
+        let tags = RequestTags()
         tags.add(list: wanted, 0..<wanted.count, table)
         guard let group = table.resolve(Array("m".utf8), 0..<1) else { return }
         var allowed: [Int32] = []

@@ -8,7 +8,7 @@ import Testing
     }
 
     private func tags(list: String, prefix: String = "") -> RequestTags {
-        var tags = RequestTags()
+        let tags = RequestTags()
         let bytes = Array("<\(list)>".utf8)
         tags.add(list: bytes, 1..<bytes.count - 1, Self.table(prefix: prefix))
         return tags
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func tagsAreUsedAgain() {
-        var tags = tags(list: "a,b")
+        let tags = tags(list: "a,b")
         tags.removeAll()
         #expect(tags.isEmpty)
         let bytes = Array("c".utf8)

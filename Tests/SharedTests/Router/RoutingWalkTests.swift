@@ -88,7 +88,7 @@ import Testing
             let name = walk.one(Self.names + ["alias", "id-0", "id-1", "w/y", "z"])
             let bytes = Array(name.utf8)
             guard let first = table.resolve(bytes, 0..<bytes.count) else { continue }
-            var tags = RequestTags()
+            let tags = RequestTags()
             let list = Array(walk.some(Self.wanted, 3).joined(separator: ",").utf8)
             tags.add(list: list, 0..<list.count, table)
             let agent = walk.chance(20) ? Array("x/1".utf8)[...] : nil

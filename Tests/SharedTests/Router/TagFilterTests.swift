@@ -64,7 +64,7 @@ import Testing
     ) throws -> (ids: [String], reason: TagFilter.Reason?) {
         let bytes = Array(name.utf8)
         let resolution = try #require(table.resolve(bytes, 0..<bytes.count))
-        var wanted = RequestTags()
+        let wanted = RequestTags()
         let list = Array(tags.utf8)
         wanted.add(list: list, 0..<list.count, table)
         var allowed: [Int32] = []

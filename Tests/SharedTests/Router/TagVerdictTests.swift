@@ -109,7 +109,7 @@ import Testing
         let table = RoutingTable(configuration)
         let name = Array(c.model.utf8)
         let resolution = try #require(table.resolve(name, 0..<name.count))
-        var tags = RequestTags()
+        let tags = RequestTags()
         let list = Array(c.tags.utf8)
         tags.add(list: list, 0..<list.count, table)
         let agent = c.agent.map { Array($0.utf8)[...] }

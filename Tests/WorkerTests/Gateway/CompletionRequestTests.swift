@@ -148,8 +148,8 @@ import Testing
             range = bytes.count..<bytes.count + header.utf8.count
             bytes += Array(header.utf8)
         }
-        var tags = RequestTags()
-        try request.addTags(bytes, header: range, to: &tags, Self.table())
+        let tags = RequestTags()
+        try request.addTags(bytes, header: range, to: tags, Self.table())
         return tags.description
     }
 
