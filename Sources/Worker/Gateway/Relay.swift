@@ -193,6 +193,7 @@ extension Exchange {
         case clientGone
     }
 
+    @inline(__always)
     private func passOnUntilEnd(
         _ client: ClientConnection, _ connection: UpstreamConnection
     ) async throws(StreamEnd) {

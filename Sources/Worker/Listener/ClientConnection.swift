@@ -100,7 +100,7 @@ public import Shared
         if server.isDraining || !head.keepsAlive(input.storage) { response.isLast = true }
         response.isHead = head.method == .head
         response.minorVersion = head.minorVersion
-        input.settle(in: server.waiting)
+        input.settle(in: input.count <= server.waitingShort.size ? server.waitingShort : server.waiting)
     }
 
     /// False when the connection has to close.

@@ -52,6 +52,7 @@ public enum RequestRefusal: Equatable, Sendable {
     let outputs = BufferPool(size: 8 * 1024)
     /// Memory for requests that were received, while they are answered.
     let waiting = BufferPool(size: 2048)
+    let waitingShort = BufferPool(size: 512)
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
 
     public init(handler: any RequestHandler) {
