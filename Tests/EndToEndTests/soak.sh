@@ -93,7 +93,7 @@ idle="nice -n 19"
 ! command -v chrt >/dev/null || idle="chrt --idle 0"
 begun=$(date +%s)
 
-echo "stage one: what asserts times, one after the other, some 8 minutes"
+echo "stage one: what asserts times, one after the other, some 9 minutes"
 start alone 1200 "$0" run alone 'EndToEndTests.(Supervision/|WatchTests)'
 finish alone "$lane"
 first=$(minutes_since "$begun")

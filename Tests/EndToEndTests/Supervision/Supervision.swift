@@ -12,7 +12,7 @@ import Testing
 
     /// Tests that mostly wait. In `make soak` they run beside 72, those of balance in a lane of their own, and all others
     /// before them and alone; soak.sh.
-    private static let besideLoad: Set<String> = ["11", "15", "22", "23", "35", "37", "45", "51"]
+    private static let besideLoad: Set<String> = ["11", "15", "23", "35", "37", "45", "51"]
     private static let balance: Set<String> = ["47", "48", "49"]
 
     /// Whether a test has its turn in the lane of `make soak` that runs, if one does.
