@@ -55,8 +55,12 @@ public import Shared
     /// Lets requests go first when it is time for that.
     private func pause(_ time: inout Instant) async {
         guard Clock.now() >= time else { return }
-        // Before the first generation there are none.
-        await EventLoop.shared.sleep(until: generation == nil ? time : Clock.now() + Self.pause)
+        if generation == nil {
+            // There are none yet: the loop only turns, which takes no millisecond.
+            await EventLoop.shared.turn()
+        } else {
+            await EventLoop.shared.sleep(until: Clock.now() + Self.pause)
+        }
         time = Clock.now() + Self.slice
     }
 
