@@ -34,16 +34,25 @@ internal import Shared
     func write(_ record: Record, _ bytes: [UInt8], to sink: LineSink) {
         guard let line = sink.nextLine() else { return }
         appendTime(to: line)
-        line.append(",\"event\":\"access\",\"call_id\":" as StaticString)
-        append(record.callID, to: line)
-        line.append(",\"method\":\"" as StaticString)
-        line.append(record.method.name)
-        line.append("\",\"path\":" as StaticString)
-        line.append(json: bytes, record.path)
-        line.append(",\"status\":" as StaticString)
+        line.append("Z\",\"event\":\"access\",\"call_id\":\"" as StaticString)
+        if let id = record.callID { line.append(escaping: id.storage, id.readable) }
+        if case .post = record.method {
+            line.append("\",\"method\":\"POST\",\"path\":\"" as StaticString)
+        } else {
+            line.append("\",\"method\":\"" as StaticString)
+            line.append(record.method.name)
+            line.append("\",\"path\":\"" as StaticString)
+        }
+        line.append(escaping: bytes, record.path)
+        line.append("\",\"status\":" as StaticString)
         line.append(decimal: record.status)
-        line.append(",\"model\":" as StaticString)
-        append(record.model, to: line)
+        if let model = record.model, !model.isEmpty {
+            line.append(",\"model\":\"" as StaticString)
+            line.append(escaping: model.storage, model.readable)
+            line.append(ASCII.quote)
+        } else {
+            line.append(",\"model\":null" as StaticString)
+        }
         if let deployment = record.deployment { line.append(deployment) }
         if let reason = record.reason {
             line.append(",\"reason\":\"" as StaticString)
@@ -51,7 +60,6 @@ internal import Shared
             line.append(ASCII.quote)
         }
         if let tags = record.tags, !tags.isEmpty {
-            line.append(",\"tags\":" as StaticString)
             append(tags, to: line)
         }
         if record.isStream { line.append(",\"stream\":true" as StaticString) }
@@ -77,25 +85,18 @@ internal import Shared
         }
         line.append(stamp)
         line.append(threeDigits: Int(now % 1000))
-        line.append("Z\"" as StaticString)
     }
 
-    private func append(_ text: ByteBuffer?, to line: ByteBuffer) {
-        guard let text, !text.isEmpty else { return line.append("null" as StaticString) }
-        line.append(json: text.storage, text.readable)
-    }
-
-    /// `"['a', 'b']"`, the form of `RequestTags.description`, tag by tag, for most lines have one.
+    /// `,"tags":"['a', 'b']"`, the form of `RequestTags.description`, tag by tag, for most lines have one.
     private func append(_ tags: RequestTags, to line: ByteBuffer) {
-        line.append("\"[" as StaticString)
+        line.append(",\"tags\":\"['" as StaticString)
         var isFirst = true
         tags.forEachText { text in
-            line.append(isFirst ? "'" as StaticString : ", '")
+            if !isFirst { line.append("', '" as StaticString) }
             isFirst = false
             line.append(escaping: tags.texts, text)
-            line.append(0x27)
         }
-        line.append("]\"" as StaticString)
+        line.append("']\"" as StaticString)
     }
 }
 
@@ -109,14 +110,17 @@ extension ByteBuffer {
     func append(milliseconds span: TimeSpan) {
         let microseconds = Int(max(0, span.nanoseconds) / 1000)
         append(decimal: microseconds / 1000)
-        append(0x2E)
-        append(threeDigits: microseconds % 1000)
+        append(word: 0x2E | Self.threeDigits(microseconds % 1000) << 8, count: 4)
     }
 
     /// `value` below 1000 with leading zeroes.
     func append(threeDigits value: Int) {
-        let value = UInt64(max(0, value))
-        append(word: 0x30_3030 + value / 100 + (value / 10 % 10) << 8 + (value % 10) << 16, count: 3)
+        append(word: Self.threeDigits(max(0, value)), count: 3)
+    }
+
+    private static func threeDigits(_ value: Int) -> UInt64 {
+        let value = UInt64(value)
+        return 0x30_3030 + value / 100 + (value / 10 % 10) << 8 + (value % 10) << 16
     }
 }
 
