@@ -65,15 +65,15 @@ extension [UInt8] {
     }
 
     /// Writes a field line for each of `lines` over the bytes from `position` on: `prefix` and the name in lower case, a
-    /// colon and a blank, the value, a line end. `prefix` has at most 16 bytes. Answers where the last one ends. Eight bytes
-    /// more than that must exist already.
+    /// colon and a blank, the value, a line end. Answers where the last one ends. Eight bytes more than that must exist
+    /// already.
     ///
     /// In one go and by words of eight bytes, for an answer has a dozen of them.
     mutating func writeLines(
         _ prefix: StaticString, _ source: [UInt8], _ lines: some Sequence<FieldLine>, at position: Int
     ) -> Int {
         let start = prefix.utf8CodeUnitCount
-        precondition(position >= 0 && position <= count && start <= 16, "lines outside of the bytes")
+        precondition(position >= 0 && position <= count, "lines outside of the bytes")
         let span = source.span
         return unsafe withUnsafeMutableBytes { target in
             guard let base = target.baseAddress else { return position }

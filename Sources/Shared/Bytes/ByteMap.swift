@@ -2,9 +2,8 @@
 ///
 /// Pure. A `Dictionary` keyed by `String` or `[UInt8]` needs a key object for every question; this one hashes the
 /// bytes where they lie, so looking up a model name or a tag of a request allocates nothing. Hashed eight bytes at a
-/// time with a seed; open addressing, at most half full. Knows no values, so that whoever asks has code that knows
-/// the types of his.
-public struct ByteIndex: Sendable {
+/// time with a seed; open addressing, at most half full. The same code for the keys of all maps.
+struct ByteIndex: Sendable {
     /// 32 bits of the key's hash, then its number plus one; 0 where nothing is.
     private var slots: [UInt64]
     /// All keys one behind the other; `ends[i]` is where the `i`th ends.
@@ -12,15 +11,13 @@ public struct ByteIndex: Sendable {
     private var ends: [Int] = []
     private let seed: UInt64
 
-    public init(seed: UInt64 = 0x51_7C_C1_B7) {
+    init(seed: UInt64) {
         self.seed = seed
         slots = [UInt64](repeating: 0, count: 8)
     }
 
-    public var count: Int { ends.count }
-
     /// The number of a key, which it keeps; a new one gets the next.
-    public mutating func add(_ key: [UInt8]) -> Int {
+    mutating func add(_ key: [UInt8]) -> Int {
         let hash = hash(key.span, 0..<key.count)
         let slot = slot(of: key.span, 0..<key.count, hash)
         let known = number(in: slot)
@@ -49,12 +46,12 @@ public struct ByteIndex: Sendable {
     private func number(in slot: Int) -> Int { Int(slots[slot] & 0xFFFF_FFFF) - 1 }
 
     /// The key of that number.
-    public func key(_ number: Int) -> ArraySlice<UInt8> {
+    func key(_ number: Int) -> ArraySlice<UInt8> {
         keys[(number == 0 ? 0 : ends[number - 1])..<ends[number]]
     }
 
     /// The number of `bytes[range]`; -1 where it has none.
-    public func number(_ bytes: [UInt8], _ range: Range<Int>) -> Int {
+    func number(_ bytes: [UInt8], _ range: Range<Int>) -> Int {
         let span = bytes.span
         return number(in: slot(of: span, range, hash(span, range)))
     }

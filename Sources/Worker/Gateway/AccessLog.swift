@@ -36,13 +36,9 @@ internal import Shared
         appendTime(to: line)
         line.append("Z\",\"event\":\"access\",\"call_id\":\"" as StaticString)
         if let id = record.callID { line.append(escaping: id.storage, id.readable) }
-        if case .post = record.method {
-            line.append("\",\"method\":\"POST\",\"path\":\"" as StaticString)
-        } else {
-            line.append("\",\"method\":\"" as StaticString)
-            line.append(record.method.name)
-            line.append("\",\"path\":\"" as StaticString)
-        }
+        line.append("\",\"method\":\"" as StaticString)
+        line.append(record.method.name)
+        line.append("\",\"path\":\"" as StaticString)
         line.append(escaping: bytes, record.path)
         line.append("\",\"status\":" as StaticString)
         line.append(decimal: record.status)
@@ -59,9 +55,7 @@ internal import Shared
             line.append(reason.rawValue)
             line.append(ASCII.quote)
         }
-        if let tags = record.tags, !tags.isEmpty {
-            append(tags, to: line)
-        }
+        if let tags = record.tags, !tags.isEmpty { append(tags, to: line) }
         if record.isStream { line.append(",\"stream\":true" as StaticString) }
         if record.retries > 0 { line.append(",\"retries\":", record.retries) }
         if record.fallbacks > 0 { line.append(",\"fallbacks\":", record.fallbacks) }

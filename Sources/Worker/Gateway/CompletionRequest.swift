@@ -29,39 +29,18 @@ final class CompletionRequest {
         }
     }
 
-    private static let known = Parameters([
-        ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
-        ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
-        ("num_retries", .numRetries), ("timeout", .timeout), ("stream_timeout", .streamTimeout),
-        ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .fallbacks),
-        ("context_window_fallbacks", .contextWindowFallbacks),
-        ("content_policy_fallbacks", .contentPolicyFallbacks), ("disable_fallbacks", .disableFallbacks),
-        ("api_base", .forbidden), ("base_url", .forbidden),
-        ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
-        ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
-    ])
-
-    /// Parameters by name.
-    private final class Parameters: Sendable {
-        private let names: ByteIndex
-        private let meanings: [Parameter]
-
-        init(_ parameters: [(name: StaticString, meaning: Parameter)]) {
-            var names = ByteIndex()
-            meanings = parameters.map { parameter in
-                _ = names.add(parameter.name.bytes)
-                return parameter.meaning
-            }
-            self.names = names
-        }
-
-        subscript(_ bytes: [UInt8], _ range: Range<Int>) -> Parameter? {
-            let number = names.number(bytes, range)
-            return number < 0 ? nil : meanings[number]
-        }
-
-        subscript(_ name: [UInt8]) -> Parameter? { self[name, name.indices] }
-    }
+    private static let parameters = ByteMap<Parameter>(
+        ([
+            ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
+            ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
+            ("num_retries", .numRetries), ("timeout", .timeout), ("stream_timeout", .streamTimeout),
+            ("max_retries", .keptBack), ("enable_tag_filtering", .keptBack), ("fallbacks", .fallbacks),
+            ("context_window_fallbacks", .contextWindowFallbacks),
+            ("content_policy_fallbacks", .contentPolicyFallbacks), ("disable_fallbacks", .disableFallbacks),
+            ("api_base", .forbidden), ("base_url", .forbidden),
+            ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
+            ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
+        ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) })
 
     private var scanner = JSONScanner()
     private var isReplaced = false
@@ -145,10 +124,10 @@ final class CompletionRequest {
     }
 
     private func parameter(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Parameter? {
-        guard member.keyIsEscaped else { return Self.known[bytes, member.key] }
+        guard member.keyIsEscaped else { return Self.parameters[bytes, member.key] }
         plain.removeAll(keepingCapacity: true)
         JSONWalker.unescape(bytes, member.key, into: &plain)
-        return Self.known[plain]
+        return Self.parameters[plain]
     }
 
     private func check(_ operation: Endpoint.Operation) throws(GatewayError) {
@@ -302,7 +281,7 @@ final class CompletionRequest {
         if let own {
             JSONWalker.members(of: own, bytes) { key, value in
                 let name = Self.name(key.text, bytes)
-                if Self.known[name].map(\.goesOn) ?? true {
+                if Self.parameters[name].map(\.goesOn) ?? true {
                     replaced.append(name)
                     added.append(key.range.lowerBound..<value.range.upperBound)
                 }

@@ -214,6 +214,29 @@ import Testing
         }
     }
 
+    /// What follows from a head alone is judged once for heads that repeat.
+    @Test func onlyTheSameHeadIsRepeated() throws {
+        var head = MessageHead()
+        func read(_ text: String, inPieces pieces: Int = 1) throws -> Bool {
+            let bytes = Array(text.utf8)
+            var parser = HeadParser.request(limit: 4096)
+            for piece in 1...pieces {
+                let isComplete = try parser.read(bytes, 0..<bytes.count * piece / pieces, into: &head)
+                #expect(isComplete == (piece == pieces))
+            }
+            return head.isRepeated
+        }
+        let first = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n"
+        let other = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n"
+        for (text, pieces, isRepeated) in [
+            (first, 1, false), (first, 1, true), (other, 1, false), (first, 1, false),
+            // One that comes in pieces is read; the next is compared with it all the same.
+            (first, 2, false), (first, 1, true),
+        ] {
+            #expect(try read(text, inPieces: pieces) == isRepeated)
+        }
+    }
+
     @Test func knowsTokenBytes() {
         let token = Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         for byte in UInt8.min...UInt8.max { #expect(isTokenByte(byte) == token.contains(byte), "byte \(byte)") }

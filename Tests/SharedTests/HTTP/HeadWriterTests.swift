@@ -158,8 +158,7 @@ import Testing
 
     @Test(arguments: [
         "", "x", "connectio", "connections", "x-litellm-tag", "Xontent-length", "content_length", "x-ratelimit-",
-        "x-ratelimits-y",
-        "y-ratelimit-limit",
+        "x-ratelimits-y", "y-ratelimit-limit",
     ])
     func otherNamesAreOthers(_ name: String) {
         #expect(FieldName.of(Array(name.utf8), 0..<name.utf8.count) == .other)
