@@ -1,6 +1,6 @@
 import Foundation
 
-/// One connection to a gateway, spoken to in bytes, blocking, with ten seconds for everything.
+/// One connection to a gateway, spoken to in bytes, blocking, with a bounded time for everything.
 final class PlainClient {
     private let socket: Int32
     private var received: [UInt8] = []
@@ -18,9 +18,10 @@ final class PlainClient {
         var body: String
     }
 
-    init(port: UInt16) throws(Failure) {
+    /// Connects within `milliseconds`, which later limit each receive and each send; EINPROGRESS when nobody answers.
+    init(port: UInt16, milliseconds: Int = 10_000) throws(Failure) {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()

@@ -30,7 +30,7 @@ extension Supervision {
         /// One whose loop stood still while the grace of silent connections passed has not read what came meanwhile.
         @Test("9.1.3: a request that waits unread when its connection has been silent for long is answered")
         func requestThatWaits() throws {
-            let gateway = try SupervisedGateway(Supervision.configuration(), workers: 1)
+            let gateway = try SupervisedGateway(Supervision.configuration("idle_grace: 2"), workers: 1)
             let worker = try #require(try gateway.workers().first)
             let clients = try (0..<20).map { _ in try PlainClient(port: gateway.port) }
             for client in clients {
@@ -40,7 +40,7 @@ extension Supervision {
             #expect(waitUntil(seconds: 10) { Supervision.refusal(gateway.port) == .refused(ECONNREFUSED) })
             kill(worker, SIGSTOP)
             for client in clients { try client.send(PlainClient.chat("quick")) }
-            Supervision.wait(1.5)
+            Supervision.wait(2.5)
             kill(worker, SIGCONT)
             for client in clients { #expect(try client.readHead().status == 200) }
             #expect(gateway.exitStatus(within: 10) == 0)

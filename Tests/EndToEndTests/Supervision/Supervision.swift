@@ -54,10 +54,11 @@ import Testing
 
     static func wait(_ seconds: Double) { usleep(UInt32(seconds * 1e6)) }
 
-    /// Why a connection cannot be made; nil when it can.
+    /// Why a connection cannot be made; nil when it can. What knocks while a listener is being left is not answered, and
+    /// the kernel would knock again only after a second.
     static func refusal(_ port: UInt16) -> PlainClient.Failure? {
         do throws(PlainClient.Failure) {
-            _ = try PlainClient(port: port)
+            _ = try PlainClient(port: port, milliseconds: 100)
             return nil
         } catch {
             return error
