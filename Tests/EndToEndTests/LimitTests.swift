@@ -132,13 +132,15 @@ import Testing
     private func deployment(_ tier: FailingTier) -> String? { try? tier.ask().deployment }
 
     @Test func attemptsOfAKilledWorkerAreNotUnderWayForEver() throws {
+        // Three: an answer may be here before its worker has counted that it is over, and one of two is idle all the same.
         let tier = try FailingTier(
-            [Member(group: "main", id: "first"), .second], router: "routing_strategy: least-busy")
+            [Member(group: "main", id: "first"), .second, Member(group: "main", id: "third")],
+            router: "routing_strategy: least-busy")
         defer { tier.end() }
         tier.upstream.script("first", presets: ["silent"])
         let clients = try engage(tier, "first")
         // All workers know that it is busy.
-        for _ in 0..<16 { #expect(try tier.ask().deployment == "second") }
+        for _ in 0..<16 { #expect(try tier.ask().deployment != "first") }
         tier.upstream.script("first", presets: ["ok"])
         try killWorkers(tier)
         #expect(waitUntil(seconds: 10) { deployment(tier) == "first" })
