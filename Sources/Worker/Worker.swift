@@ -58,7 +58,7 @@ internal import Shared
             board.beat(now)
             accessLog.flush(at: now)
         }
-        EventLoop.shared.beforeWaiting { accessLog.flush() }
+        EventLoop.shared.beforeWaiting { accessLog.due(EventLoop.now) }
         server.connectionsChanged = { [unowned self] count in
             self.board.setConnections(count)
             for listener in self.listeners.values { listener.connectionsChanged() }

@@ -32,4 +32,14 @@ import Testing
         #expect(lines.map { $0["deployment"] as? String } == ["quick-1", "quick-1", nil, nil])
         #expect(lines.map { $0["stream"] as? Bool } == [nil, true, nil, nil])
     }
+
+    /// Lines are gathered for some milliseconds; with nothing else to do the loop would wait for longer.
+    @Test func aLineDoesNotWaitForTheNextRequest() throws {
+        let gateway = try SupervisedGateway(Self.configuration, workers: 1)
+        let client = try PlainClient(port: gateway.port)
+        for count in 1...5 {
+            #expect(try client.exchange(PlainClient.chat("quick")).status == 200)
+            #expect(waitUntil(seconds: 0.5) { gateway.accessLines().count == count })
+        }
+    }
 }

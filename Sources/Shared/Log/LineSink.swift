@@ -1,5 +1,4 @@
-/// Finished lines on their way out: gathered while there is something to do, written together before the loop waits, or
-/// when there are many of them.
+/// Finished lines on their way out: gathered for some milliseconds, or until there are many, and written together.
 ///
 /// For the access log, one line per exchange, which goes to standard output (events go to standard error). Never
 /// waits for whoever reads the stream: about 1 MiB is kept for him, then the newest lines are dropped and counted.
@@ -36,19 +35,18 @@ public final class LineSink {
 
     /// Writes what the stream takes without waiting, where there is much, or it has waited for long. Call it in each turn.
     public func flush(at now: Instant) {
-        if pending.isEmpty {
-            waitsSince = .never
-        } else if pending.count >= Self.much || now >= waitsSince + Self.long {
-            flush()
-        } else if waitsSince == .never {
-            waitsSince = now
-        }
-    }
-
-    /// Writes what the stream takes without waiting. Call it when there is nothing else to do.
-    public func flush() {
+        guard pending.count >= Self.much || now >= due(now) else { return }
         while !pending.isEmpty, isFile || stream.hasRoom { writePiece() }
         if pending.isEmpty { pending.shrink(to: 64 << 10) }
+        waitsSince = .never
+    }
+
+    /// When what is pending has waited long enough; `never` where nothing is. Its time begins with the first call that
+    /// finds it: call it in each turn, and before the loop waits.
+    public func due(_ now: Instant) -> Instant {
+        if pending.isEmpty { return .never }
+        if waitsSince == .never { waitsSince = now }
+        return waitsSince + Self.long
     }
 
     /// Writes everything, waiting where needed. Call it once, before the process ends.

@@ -96,8 +96,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor {
         Reactor.shared.eachTurn = body
     }
 
-    /// Called when nothing is left to do until the kernel has something to tell.
-    @Loop public func beforeWaiting(_ body: @escaping @Loop () -> Void) {
+    /// Called when nothing is left to do until the kernel has something to tell; until when it may wait for that.
+    @Loop public func beforeWaiting(_ body: @escaping @Loop () -> Instant) {
         Reactor.shared.beforeWaiting = body
     }
 }
@@ -111,7 +111,7 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     static let shared = Reactor()
 
     var eachTurn: (@Loop (Instant) -> Void)?
-    var beforeWaiting: (@Loop () -> Void)?
+    var beforeWaiting: (@Loop () -> Instant)?
 
     private var epoll: Epoll
     /// Beginnings of new work that the kernel has told of, the oldest first, for turns to come.
@@ -139,8 +139,8 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     func turn(mayBlock: Bool) {
         var milliseconds: Int32 = 0
         if mayBlock, beginnings.isEmpty {
-            beforeWaiting?()
-            let wait = (timers.earliest ?? .never) - EventLoop.now
+            let limit = beforeWaiting?() ?? .never
+            let wait = min(limit, timers.earliest ?? .never) - EventLoop.now
             // Rounded up: waking before the deadline would only mean waiting again.
             milliseconds = Int32(min(1000, max(0, wait.nanoseconds / 1_000_000 + 1)))
         }
