@@ -26,6 +26,7 @@ internal import Shared
     private var isOrphan = false
     private var cut = 0
     private var acceptFailureLoggedAt = Instant(nanoseconds: 0)
+    private var idleMemory = IdleMemory()
 
     /// How long requests may go on when the supervisor is gone.
     private static let orphanDrain = TimeSpan.seconds(10)
@@ -296,7 +297,19 @@ internal import Shared
             board.setLoad(
                 lag: Clock.now() - due, residentBytes: CurrentProcess.residentBytes(),
                 droppedLines: accessLog.dropped)
+            switch idleMemory.look(CurrentProcess.freedBytes) {
+            case .wait: break
+            case .shrink: releaseUnused()
+            case .giveBack:
+                releaseUnused()
+                CurrentProcess.returnFreedMemory()
+            }
         }
+    }
+
+    private func releaseUnused() {
+        gateway.releaseUnused()
+        server.releaseUnused()
     }
 }
 

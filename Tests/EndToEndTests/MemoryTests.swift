@@ -89,4 +89,40 @@ import Testing
         let each = (try WorkerMemory(worker).anonymous - before.anonymous) / 240
         #expect(each < 28 << 10, "\(each) bytes a stream")
     }
+
+    /// Large bodies on many connections, then nothing but the connections.
+    @Test func whatAPeakHasNeededGoesBack() throws {
+        let gateway = try SupervisedGateway(
+            """
+            tagway: {access_log: false}
+            general_settings: {master_key: \(PlainClient.key)}
+            model_list:
+              - model_name: here
+                litellm_params: {model: openai/m, api_key: sk-upstream, mock_response: here}
+
+            """, workers: 1)
+        let worker = try #require(try gateway.workers().first)
+        let clients = try (0..<24).map { _ in try PlainClient(port: gateway.port) }
+        let text = String(repeating: "a", count: 1 << 20)
+        let body = #"{"model":"here","messages":[{"role":"user","content":"\#(text)"}]}"#
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \(PlainClient.key)\r\n"
+        for client in clients {
+            #expect(try client.exchange(PlainClient.chat("here")).status == 200)
+        }
+        let before = try WorkerMemory(worker).anonymous
+        // All of them are half there at once.
+        for client in clients {
+            try client.send("\(head)content-length: \(body.utf8.count)\r\n\r\n\(body.prefix(1 << 20))")
+        }
+        for client in clients {
+            try client.send(String(body.dropFirst(1 << 20)))
+            #expect(try client.readAnswer().status == 200)
+        }
+        let peak = try WorkerMemory(worker).anonymous
+        #expect(peak > before + 20 << 20, "\(before) \(peak)")
+        #expect(waitUntil(seconds: 20) { ((try? WorkerMemory(worker).anonymous) ?? peak) < before + 4 << 20 })
+        for client in clients {
+            #expect(try client.exchange(PlainClient.chat("here")).status == 200)
+        }
+    }
 }

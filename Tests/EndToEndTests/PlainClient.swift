@@ -59,9 +59,14 @@ final class PlainClient {
         }
     }
 
-    /// Sends a request and reads its whole answer, which has a length.
+    /// Sends a request and reads its whole answer.
     func exchange(_ request: String) throws(Failure) -> Response {
         try send(request)
+        return try readAnswer()
+    }
+
+    /// Reads a whole answer, which has a length.
+    func readAnswer() throws(Failure) -> Response {
         var response = try readHead()
         guard let length = response.headers["content-length"].flatMap({ Int($0) }) else {
             throw .malformed("no length")

@@ -10,6 +10,10 @@ public final class BufferPool {
     /// lending one counts no references.
     private var pieces: [[UInt8]]
     private var free = 0
+    /// Pieces that wait for somebody.
+    var held: Int { free }
+    /// The fewest that were free since `releaseUnused`: so many were not needed.
+    private var leastFree = 0
 
     /// Keeps `most` pieces that nobody uses.
     public init(size: Int, keeping most: Int = 256) {
@@ -22,10 +26,19 @@ public final class BufferPool {
         precondition(storage.isEmpty, "a piece for somebody who has one")
         if free > 0 {
             free -= 1
+            if free < leastFree { leastFree = free }
             swap(&pieces[free], &storage)
         } else {
             storage = [].grown(to: size, keeping: 0..<0)
         }
+    }
+
+    /// Lets go of the pieces that nobody has needed since the last call.
+    public func releaseUnused() {
+        for index in leastFree..<free { pieces.swapAt(index - leastFree, index) }
+        free -= leastFree
+        for index in free..<free + leastFree { pieces[index] = [] }
+        leastFree = free
     }
 
     /// Takes a piece, and leaves an empty array in its place.

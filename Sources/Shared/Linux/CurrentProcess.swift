@@ -30,6 +30,14 @@ public enum CurrentProcess {
         clinux_keep_freed_memory(bytes)
     }
 
+    /// Bytes of the memory that was asked of the kernel which are not in use; mallinfo2(3).
+    public static var freedBytes: Int { Int(mallinfo2().fordblks) }
+
+    /// Gives memory that is not in use back to the kernel; malloc_trim(3).
+    public static func returnFreedMemory() {
+        malloc_trim(0)
+    }
+
     /// Takes the pages of code out of this process's memory; madvise(2) MADV_DONTNEED. They stay in the kernel's cache
     /// of the file, from where those that run again come back when they do. To be called when what only a start runs
     /// has run.

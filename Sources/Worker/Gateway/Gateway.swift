@@ -27,6 +27,8 @@ public import Shared
     /// The settings that the connections in use were made with; nil while none had to be encrypted.
     private var tlsInForce: TLSSettings?
     private var idle: [Exchange] = []
+    /// The fewest that were idle since `releaseUnused`.
+    private var leastIdle = 0
 
     public init() {}
 
@@ -105,5 +107,18 @@ public import Shared
         idle.append(exchange)
     }
 
-    private func takeExchange() -> Exchange { idle.popLast() ?? Exchange(self) }
+    private func takeExchange() -> Exchange {
+        guard let exchange = idle.popLast() else { return Exchange(self) }
+        leastIdle = min(leastIdle, idle.count)
+        return exchange
+    }
+
+    /// Lets go of memory that nobody has needed since the last call.
+    public func releaseUnused() {
+        // Of exchanges so many at once as take no time.
+        idle.removeFirst(min(leastIdle, 256))
+        leastIdle = idle.count
+        for pool in [requests, answers] { pool.releaseUnused() }
+        pools.releaseUnused()
+    }
 }

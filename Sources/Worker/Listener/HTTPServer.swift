@@ -75,6 +75,11 @@ public enum RequestRefusal: Equatable, Sendable {
         }
     }
 
+    /// Lets go of memory that nobody has needed since the last call.
+    public func releaseUnused() {
+        for pool in [inputs, outputs, waiting, waitingShort] { pool.releaseUnused() }
+    }
+
     private func ended(_ connection: ClientConnection) {
         connections[ObjectIdentifier(connection)] = nil
         connectionsChanged?(connections.count)

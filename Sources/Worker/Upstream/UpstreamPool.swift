@@ -171,6 +171,11 @@ internal import Shared
         EventLoop.shared.start { await self.ageOut() }
     }
 
+    /// Lets go of memory that nobody has needed since the last call.
+    func releaseUnused() {
+        buffers.releaseUnused()
+    }
+
     /// Takes over the TLS settings of a generation. Other settings mean other connections.
     func apply(_ tls: TLSContext) {
         self.tls = tls

@@ -105,6 +105,29 @@ import Testing
         #expect(piece.count == 32)
     }
 
+    @Test func aPoolLetsGoOfWhatNobodyNeeds() {
+        let pool = BufferPool(size: 32, keeping: 8)
+        let buffers = (0..<8).map { _ in ByteBuffer(from: pool) }
+        func use(_ count: Int) {
+            for (index, buffer) in buffers.prefix(count).enumerated() { buffer.append(UInt8(index)) }
+            #expect(buffers.prefix(count).map { $0.capacity } == Array(repeating: 32, count: count))
+            for buffer in buffers { buffer.release() }
+        }
+        #expect(pool.held == 0)
+        use(6)
+        #expect(pool.held == 6)
+        // They were all needed once since the beginning.
+        pool.releaseUnused()
+        #expect(pool.held == 6)
+        use(2)
+        pool.releaseUnused()
+        #expect(pool.held == 2)
+        pool.releaseUnused()
+        #expect(pool.held == 0)
+        use(8)
+        #expect(pool.held == 8)
+    }
+
     @Test func whatStaysForAWhileSettlesInASmallerPiece() {
         let (large, small) = (BufferPool(size: 64), BufferPool(size: 16))
         let buffer = ByteBuffer(from: large)

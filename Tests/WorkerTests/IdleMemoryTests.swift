@@ -1,0 +1,35 @@
+import Testing
+
+@testable import Worker
+
+@Suite struct IdleMemoryTests {
+    private static let megabyte = 1 << 20
+
+    /// What it says at the end of each window of looks.
+    private func steps(_ windows: [[Int]]) -> [IdleMemory.Step] {
+        var memory = IdleMemory()
+        return windows.map { window in
+            var last = IdleMemory.Step.wait
+            for index in 0..<IdleMemory.looks {
+                last = memory.look(window[index % window.count] * Self.megabyte)
+                #expect((last == .wait) == (index < IdleMemory.looks - 1))
+            }
+            return last
+        }
+    }
+
+    @Test func whatIsUnusedForAWholeWindowGoesBack() {
+        #expect(steps([[20]]) == [.giveBack])
+        #expect(steps([[20, 20, 20, 1, 20]]) == [.shrink])
+        #expect(steps([[1], [30, 1], [30, 29]]) == [.shrink, .shrink, .giveBack])
+    }
+
+    @Test func itGoesBackOnce() {
+        // Free memory stays counted when it has gone back.
+        #expect(steps([[20], [20], [21], [23]]) == [.giveBack, .shrink, .shrink, .giveBack])
+    }
+
+    @Test func whatWasUsedMeanwhileIsNewAgain() {
+        #expect(steps([[20], [20, 3], [20]]) == [.giveBack, .shrink, .giveBack])
+    }
+}
