@@ -81,10 +81,34 @@ public enum ASCII {
 extension ByteBuffer {
     /// Appends `value` in decimal digits; a negative one counts as zero.
     public func append(decimal value: Int) {
+        write { $0.put(decimal: value) }
+    }
+
+    /// Appends `value` in lower-case hexadecimal digits, at least `digits` of them, of which there are at most 16.
+    public func append(hex value: UInt64, digits: Int = 1) {
+        write { $0.put(hex: value, digits: digits) }
+    }
+
+    /// Appends a UUID, the first half of its bits in `high`, as text (RFC 9562 §4).
+    public func append(uuid high: UInt64, _ low: UInt64) {
+        write { $0.put(uuid: high, low) }
+    }
+}
+
+extension ByteWriter {
+    /// Puts `value` in decimal digits; a negative one counts as zero.
+    public mutating func put(decimal value: Int) {
         var rest = UInt64(max(0, value))
+        if rest < 10_000 {
+            // Most are; without a loop.
+            let (high, low) = (rest / 100, rest % 100)
+            let digits = 0x3030_3030 + high / 10 + (high % 10) << 8 + (low / 10) << 16 + (low % 10) << 24
+            let count = rest < 10 ? 1 : rest < 100 ? 2 : rest < 1000 ? 3 : 4
+            return put(word: digits >> UInt64(8 * (4 - count)), count: count)
+        }
         if rest >= 100_000_000 {
-            append(decimal: Int(rest / 100_000_000))
-            return append(digits: rest % 100_000_000)
+            put(decimal: Int(rest / 100_000_000))
+            return put(digits: rest % 100_000_000)
         }
         var word: UInt64 = 0
         var count = 0
@@ -93,43 +117,60 @@ extension ByteBuffer {
             rest /= 10
             count += 1
         } while rest > 0
-        append(word: word, count: count)
+        put(word: word, count: count)
     }
 
-    /// Appends eight digits of `value`, which is less than 100,000,000.
-    private func append(digits value: UInt64) {
+    /// Puts eight digits of `value`, which is less than 100,000,000.
+    private mutating func put(digits value: UInt64) {
         var rest = value
         var word: UInt64 = 0
         for _ in 0..<8 {
             word = word << 8 | (0x30 + rest % 10)
             rest /= 10
         }
-        append(word: word, count: 8)
+        put(word: word, count: 8)
     }
 
-    /// Appends `value` in lower-case hexadecimal digits, at least `digits` of them, of which there are at most 16.
-    public func append(hex value: UInt64, digits: Int = 1) {
+    /// Puts three digits of `value`, which is less than 1000.
+    @inline(__always)
+    public mutating func put(threeDigits value: Int) {
+        put(word: Self.threeDigits(value), count: 3)
+    }
+
+    /// Puts milliseconds with three digits behind the point; a negative time counts as zero.
+    public mutating func put(milliseconds microseconds: Int) {
+        let microseconds = max(0, microseconds)
+        put(decimal: microseconds / 1000)
+        put(word: 0x2E | Self.threeDigits(microseconds % 1000) << 8, count: 4)
+    }
+
+    @inline(__always)
+    private static func threeDigits(_ value: Int) -> UInt64 {
+        let value = UInt64(max(0, value))
+        return 0x30_3030 + value / 100 + (value / 10 % 10) << 8 + (value % 10) << 16
+    }
+
+    fileprivate mutating func put(hex value: UInt64, digits: Int) {
         let significant = (67 - max(1, value).leadingZeroBitCount) / 4
         let count = min(16, max(digits, significant))
         let low = Self.hexDigits(UInt32(truncatingIfNeeded: value))
         if count > 8 {
-            append(word: Self.hexDigits(UInt32(value >> 32)) >> UInt64(8 * (16 - count)), count: count - 8)
-            append(word: low, count: 8)
+            put(word: Self.hexDigits(UInt32(value >> 32)) >> UInt64(8 * (16 - count)), count: count - 8)
+            put(word: low, count: 8)
         } else {
-            append(word: low >> UInt64(8 * (8 - count)), count: count)
+            put(word: low >> UInt64(8 * (8 - count)), count: count)
         }
     }
 
-    /// Appends a UUID, the first half of its bits in `high`, as text (RFC 9562 §4).
-    public func append(uuid high: UInt64, _ low: UInt64) {
+    fileprivate mutating func put(uuid high: UInt64, _ low: UInt64) {
         let hyphen: UInt64 = 0x2D
         let second = Self.hexDigits(UInt32(truncatingIfNeeded: high))
         let third = Self.hexDigits(UInt32(low >> 32))
-        append(word: Self.hexDigits(UInt32(high >> 32)), count: 8)
-        append(word: hyphen | (second & 0xFFFF_FFFF) << 8 | hyphen << 40 | (second >> 32) << 48, count: 8)
-        append(word: second >> 48 | hyphen << 16 | (third & 0xFFFF_FFFF) << 24 | hyphen << 56, count: 8)
-        append(word: third >> 32, count: 4)
-        append(word: Self.hexDigits(UInt32(truncatingIfNeeded: low)), count: 8)
+        put(word: Self.hexDigits(UInt32(high >> 32)), count: 8)
+        put(word: hyphen | (second & 0xFFFF_FFFF) << 8 | hyphen << 40 | (second >> 32) << 48, count: 8)
+        put(word: second >> 48 | hyphen << 16 | (third & 0xFFFF_FFFF) << 24 | hyphen << 56, count: 8)
+        put(word: third >> 32, count: 4)
+        put(word: Self.hexDigits(UInt32(truncatingIfNeeded: low)), count: 8)
     }
 
     /// The eight hexadecimal digits of `value` as bytes, the first one lowest. All eight at once.

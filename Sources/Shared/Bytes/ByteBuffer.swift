@@ -186,6 +186,20 @@ public final class ByteBuffer {
         end += count
     }
 
+    /// Appends what `write` puts. It is called again when that takes more room than there was, so it does nothing else.
+    @inline(__always)
+    public func write(_ write: (inout ByteWriter) -> Void) {
+        if room < 16 { makeRoom(16) }
+        while true {
+            let (count, fits) = storage.write(at: end, write)
+            if fits {
+                end += count
+                return
+            }
+            makeRoom(count + 8)
+        }
+    }
+
     public func append(_ text: String) {
         append(text.utf8Span.span)
     }
@@ -208,7 +222,7 @@ public final class ByteBuffer {
     /// its name, capital letters of ASCII made small, then its value.
     func append(_ prefix: StaticString, _ source: [UInt8], _ lines: some Sequence<FieldLine>, length: Int) {
         // Written by whole words.
-        if storage.count - end < length + 8 { makeRoom(length + 8) }
+        if storage.count - end < length + 16 { makeRoom(length + 16) }
         end = storage.writeLines(prefix, source, lines, at: end)
     }
 

@@ -51,7 +51,14 @@ public enum ByteSearch {
         return (quotes | backslashes | (word &- ones &* 0x20) | word) & 0x8080_8080_8080_8080
     }
 
-    /// The same for four words; bits other than the high ones mean nothing.
+    /// The same, a deletion being special as well: it stands for itself in JSON, but not on a terminal.
+    @inline(__always)
+    static func unplainBytes(_ word: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        return specialBytes(word) | ((word ^ (ones &* 0x7F)) &- ones) & 0x8080_8080_8080_8080
+    }
+
+    /// `specialBytes` for four words; bits other than the high ones mean nothing.
     @inline(__always)
     private static func specialBytes(_ block: SIMD4<UInt64>) -> SIMD4<UInt64> {
         let ones = SIMD4<UInt64>(repeating: 0x0101_0101_0101_0101)
@@ -132,7 +139,7 @@ public enum ByteSearch {
 
     /// The `count` bytes from `position` on as a number, the first one lowest; at most 8, all within `bytes`.
     @inline(__always)
-    static func word(_ bytes: Span<UInt8>, at position: Int, count: Int) -> UInt64 {
+    public static func word(_ bytes: Span<UInt8>, at position: Int, count: Int) -> UInt64 {
         precondition(position >= 0 && count >= 0 && count <= 8 && count <= bytes.count - position, "outside")
         if bytes.count - position >= 8 {
             let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)

@@ -1,9 +1,5 @@
 /// Writes start lines, fields and chunk headers. Pure; whoever calls it vouches for names and values.
 extension ByteBuffer {
-    public func append(statusLine status: Int) {
-        append(HTTPStatus.line(status))
-    }
-
     public func append(field name: StaticString, _ value: [UInt8], _ range: Range<Int>) {
         append(name)
         appendColon()
@@ -57,10 +53,17 @@ extension ByteBuffer {
     public func frameChunk() {
         precondition(count > 0 && count < 1 << 32, "a chunk of nothing, or of gigabytes")
         let length = (67 - count.leadingZeroBitCount) / 4
-        let digits = Self.hexDigits(UInt32(count)) >> UInt64(8 * (8 - length))
+        let digits = ByteWriter.hexDigits(UInt32(count)) >> UInt64(8 * (8 - length))
         prepend(word: 0x0A0D, count: 2)
         prepend(word: digits, count: length)
         appendLineEnd()
+    }
+}
+
+extension ByteWriter {
+    @inline(__always)
+    public mutating func putLineEnd() {
+        put(word: 0x0A0D, count: 2)
     }
 }
 

@@ -4,117 +4,109 @@ internal import Shared
 ///
 /// Bodies, keys and query strings never become part of it. Built from bytes, for it is written on the hot path.
 @Loop final class AccessLog {
-    /// What one exchange was, as far as it got.
-    struct Record {
-        var callID: ByteBuffer?
-        var method: Method = .other
-        var path: Range<Int> = 0..<0
-        var status = 0
-        var bytesSent = 0
-        var duration = TimeSpan(nanoseconds: 0)
-        var upstream = TimeSpan(nanoseconds: 0)
-        /// As asked for; empty where the request names none.
-        var model: ByteBuffer?
-        /// `,"deployment":"<id>"`.
-        var deployment: [UInt8]?
-        var reason: TagFilter.Reason?
-        var tags: RequestTags?
-        var retries = 0
-        var fallbacks = 0
-        var isStream = false
-        /// The type of the error that was answered.
-        var error: String?
-    }
-
     /// `{"ts":"2026-01-31T12:34:56` of the current second.
-    private var stamp: [UInt8] = []
+    fileprivate var stamp: [UInt8] = []
     private var second: Int64 = -1
 
-    /// Appends the line for `record` to `sink`; positions are those of `bytes`.
-    func write(_ record: Record, _ bytes: [UInt8], to sink: LineSink) {
-        guard let line = sink.nextLine() else { return }
-        appendTime(to: line)
-        line.append("Z\",\"event\":\"access\",\"call_id\":\"" as StaticString)
-        if let id = record.callID { line.append(escaping: id.storage, id.readable) }
-        line.append("\",\"method\":\"" as StaticString)
-        line.append(record.method.name)
-        line.append("\",\"path\":\"" as StaticString)
-        line.append(escaping: bytes, record.path)
-        line.append("\",\"status\":" as StaticString)
-        line.append(decimal: record.status)
-        if let model = record.model, !model.isEmpty {
-            line.append(",\"model\":\"" as StaticString)
-            line.append(escaping: model.storage, model.readable)
-            line.append(ASCII.quote)
-        } else {
-            line.append(",\"model\":null" as StaticString)
-        }
-        if let deployment = record.deployment { line.append(deployment) }
-        if let reason = record.reason {
-            line.append(",\"reason\":\"" as StaticString)
-            line.append(reason.rawValue)
-            line.append(ASCII.quote)
-        }
-        if let tags = record.tags, !tags.isEmpty { append(tags, to: line) }
-        if record.isStream { line.append(",\"stream\":true" as StaticString) }
-        if record.retries > 0 { line.append(",\"retries\":", record.retries) }
-        if record.fallbacks > 0 { line.append(",\"fallbacks\":", record.fallbacks) }
-        if let error = record.error {
-            line.append(",\"error\":" as StaticString)
-            line.append(json: error)
-        }
-        line.append(",\"bytes\":", record.bytesSent)
-        line.append(",\"duration_ms\":" as StaticString)
-        line.append(milliseconds: record.duration)
-        line.append(",\"upstream_ms\":" as StaticString)
-        line.append(milliseconds: record.upstream)
-        line.append("}\n" as StaticString)
-    }
-
-    private func appendTime(to line: ByteBuffer) {
-        let now = Clock.unixMilliseconds()
-        if now / 1000 != second {
-            second = now / 1000
-            stamp = Array("{\"ts\":\"\(Timestamp.text(second * 1000).dropLast(4))".utf8)
-        }
-        line.append(stamp)
-        line.append(threeDigits: Int(now % 1000))
-    }
-
-    /// `,"tags":"['a', 'b']"`, the form of `RequestTags.description`, tag by tag, for most lines have one.
-    private func append(_ tags: RequestTags, to line: ByteBuffer) {
-        line.append(",\"tags\":\"['" as StaticString)
-        var isFirst = true
-        tags.forEachText { text in
-            if !isFirst { line.append("', '" as StaticString) }
-            isFirst = false
-            line.append(escaping: tags.texts, text)
-        }
-        line.append("']\"" as StaticString)
+    fileprivate func renewStamp(_ now: Int64) {
+        guard now / 1000 != second else { return }
+        second = now / 1000
+        stamp = Array("{\"ts\":\"\(Timestamp.text(second * 1000).dropLast(4))".utf8)
     }
 }
 
-extension ByteBuffer {
-    fileprivate func append(_ name: StaticString, _ value: Int) {
-        append(name)
-        append(decimal: value)
+extension Exchange {
+    /// Appends the line that tells of this exchange, as far as it got, to `sink`. From where everything lies: to put a
+    /// record together for it counted twenty references.
+    func writeAccessLine(_ client: ClientConnection, to sink: LineSink) {
+        guard let line = sink.nextLine() else { return }
+        let now = Clock.unixMilliseconds()
+        let log = gateway.accessLog
+        log.renewStamp(now)
+        let bytes = client.input.storage
+        let duration = EventLoop.now - begun
+        line.write { line in
+            line.put(log.stamp)
+            line.put(threeDigits: Int(now % 1000))
+            line.put("Z\",\"event\":\"access\",\"call_id\":\"")
+            line.put(escaping: callID.storage, callID.readable)
+            line.put("\",\"method\":\"")
+            line.put(client.head.method.name)
+            line.put("\",\"path\":\"")
+            line.put(escaping: bytes, Endpoint.path(bytes, client.head.target))
+            line.put("\",\"status\":")
+            line.put(decimal: status)
+            if asked.model.isEmpty {
+                line.put(",\"model\":null")
+            } else {
+                line.put(",\"model\":\"")
+                line.put(escaping: asked.model.storage, asked.model.readable)
+                line.put("\"")
+            }
+            if let deployment, let generation { line.put(generation.blocks[deployment].logMember) }
+            if let reason {
+                line.put(",\"reason\":\"")
+                line.put(text: reason.rawValue)
+                line.put("\"")
+            }
+            if !asked.tags.isEmpty { Self.put(asked.tags, &line) }
+            if deployment != nil {
+                if asked.request.isStream { line.put(",\"stream\":true") }
+                if plan.retries > 0 { line.put(",\"retries\":", plan.retries) }
+                if plan.fallbacks > 0 { line.put(",\"fallbacks\":", plan.fallbacks) }
+            }
+            if let error {
+                let error = Array(error.utf8)
+                line.put(",\"error\":\"")
+                line.put(escaping: error, 0..<error.count)
+                line.put("\"")
+            }
+            line.put(",\"bytes\":", client.response.bytesSent)
+            line.put(",\"duration_ms\":")
+            line.put(milliseconds: duration)
+            line.put(",\"upstream_ms\":")
+            line.put(milliseconds: upstreamTime)
+            line.put("}\n")
+        }
     }
 
-    /// Milliseconds with three digits behind the point.
-    func append(milliseconds span: TimeSpan) {
-        let microseconds = Int(max(0, span.nanoseconds) / 1000)
-        append(decimal: microseconds / 1000)
-        append(word: 0x2E | Self.threeDigits(microseconds % 1000) << 8, count: 4)
+    /// `,"tags":"['a', 'b']"`, the form of `RequestTags.description`, tag by tag, for most lines have one.
+    @inline(__always)
+    private static func put(_ tags: RequestTags, _ line: inout ByteWriter) {
+        line.put(",\"tags\":\"['")
+        var isFirst = true
+        tags.forEachText { text in
+            if !isFirst { line.put("', '") }
+            isFirst = false
+            line.put(escaping: tags.texts, text)
+        }
+        line.put("']\"")
+    }
+}
+
+extension ByteWriter {
+    @inline(__always)
+    fileprivate mutating func put(_ name: StaticString, _ value: Int) {
+        put(name)
+        put(decimal: value)
     }
 
-    /// `value` below 1000 with leading zeroes.
-    func append(threeDigits value: Int) {
-        append(word: Self.threeDigits(max(0, value)), count: 3)
+    @inline(__always)
+    mutating func put(milliseconds span: TimeSpan) {
+        put(milliseconds: Int(span.nanoseconds / 1000))
     }
 
-    private static func threeDigits(_ value: Int) -> UInt64 {
-        let value = UInt64(value)
-        return 0x30_3030 + value / 100 + (value / 10 % 10) << 8 + (value % 10) << 16
+    /// Puts `bytes[range]` as part of a JSON string; what is no UTF-8 is replaced.
+    @inline(__always)
+    fileprivate mutating func put(escaping bytes: [UInt8], _ range: Range<Int>) {
+        if !putPlain(bytes, range) { putEscaped(bytes, range) }
+    }
+
+    @inline(never)
+    private mutating func putEscaped(_ bytes: [UInt8], _ range: Range<Int>) {
+        let escaped = ByteBuffer(capacity: range.count * 2)
+        escaped.append(escaping: bytes, range)
+        put(escaped)
     }
 }
 

@@ -29,7 +29,7 @@ final class CompletionRequest {
         }
     }
 
-    private static let parameters = ByteMap<Parameter>(
+    private static let named: [(key: [UInt8], value: Parameter)] =
         ([
             ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
             ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
@@ -40,7 +40,13 @@ final class CompletionRequest {
             ("api_base", .forbidden), ("base_url", .forbidden),
             ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
             ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
-        ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) })
+        ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) }
+    private static let parameters = ByteMap<Parameter>(named)
+    /// Those of at most eight bytes, as a word. Most members have such names, and a few comparisons tell faster than a map
+    /// which they are.
+    private static let short = named.filter { $0.key.count <= 8 }.map { entry in
+        (word: ByteSearch.word(entry.key.span, at: 0, count: entry.key.count), parameter: entry.value)
+    }
 
     private var scanner = JSONScanner()
     private var isReplaced = false
@@ -124,7 +130,12 @@ final class CompletionRequest {
     }
 
     private func parameter(_ member: JSONScanner.Member, _ bytes: [UInt8]) -> Parameter? {
-        guard member.keyIsEscaped else { return Self.parameters[bytes, member.key] }
+        guard member.keyIsEscaped else {
+            guard member.key.count <= 8 else { return Self.parameters[bytes, member.key] }
+            let word = ByteSearch.word(bytes.span, at: member.key.lowerBound, count: member.key.count)
+            for entry in Self.short where entry.word == word { return entry.parameter }
+            return nil
+        }
         plain.removeAll(keepingCapacity: true)
         JSONWalker.unescape(bytes, member.key, into: &plain)
         return Self.parameters[plain]

@@ -31,8 +31,7 @@ enum Endpoint: Equatable {
 
     /// `target` is the request target as sent: `/path?query`, or an absolute URL, whose authority is not looked at.
     init(_ method: Method, _ bytes: [UInt8], target: Range<Int>) {
-        // What nearly all ask for.
-        if case .post = method, target.count == 20, bytes.holds("/v1/chat/completions", at: target.lowerBound) {
+        if case .post = method, Self.isUsual(bytes, target) {
             self = .inference(.chat, model: nil)
             return
         }
@@ -50,8 +49,15 @@ enum Endpoint: Equatable {
         }
     }
 
+    /// Whether it is what nearly all ask for.
+    @inline(__always)
+    private static func isUsual(_ bytes: [UInt8], _ target: Range<Int>) -> Bool {
+        target.count == 20 && bytes.holds("/v1/chat/completions", at: target.lowerBound)
+    }
+
     /// The path of a request target, without its query.
     static func path(_ bytes: [UInt8], _ target: Range<Int>) -> Range<Int> {
+        if isUsual(bytes, target) { return target }
         var start = target.lowerBound
         if bytes[start] != ASCII.slash {
             // absolute-form (RFC 9112 §3.2.2): the path begins at the third slash.

@@ -83,7 +83,7 @@ struct EventStream {
         if isAtStart || skipsLineFeed { skipWhatIsNoText(bytes, &range) }
         if pending.isEmpty {
             let used = try events(bytes, range, name, out)
-            pending.append(bytes, used..<range.upperBound)
+            if used < range.upperBound { pending.append(bytes, used..<range.upperBound) }
         } else {
             pending.append(bytes, range)
             guard pending.count <= longestEvent else { throw .tooLong }
@@ -158,6 +158,7 @@ struct EventStream {
     ) throws(Failure) -> Int {
         if hasLoneReturns { return try oddEvents(bytes, range, name, out) }
         var eventStart = passAlike(bytes, range, name, out)
+        if eventStart == range.upperBound { return eventStart }
         var lineStart = eventStart
         scratch.dataLines.empty()
         while let lineEnd = ByteSearch.first(ASCII.lineFeed, bytes, in: lineStart..<range.upperBound) {

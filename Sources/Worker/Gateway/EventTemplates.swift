@@ -14,12 +14,48 @@ final class EventTemplates {
 
     private final class Known {
         var operation: Endpoint.Operation
-        let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
+        private let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
         /// Where the model's name goes; from the start of the event.
-        var names: [Range<Int>] = []
+        private var names: [Range<Int>] = []
 
         init(_ operation: Endpoint.Operation) {
             self.operation = operation
+        }
+
+        /// Passes on the events at the start of `range` that are like this one; how many there were, and where they end.
+        func pass(_ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer) -> (
+            count: Int, end: Int
+        ) {
+            var count = 0
+            var start = range.lowerBound
+            while start < range.upperBound, let end = template.match(bytes, from: start, to: range.upperBound) {
+                out.write { out in
+                    var position = start
+                    for index in 0..<names.count {
+                        let place = names[index]
+                        let at = start + template.matched(place.lowerBound)
+                        out.put(bytes, position..<at)
+                        out.put(name)
+                        position = at + place.count
+                    }
+                    out.put(bytes, position..<end)
+                }
+                count += 1
+                start = end
+            }
+            return (count, start)
+        }
+
+        func learn(
+            _ bytes: [UInt8], _ event: Range<Int>, object: Range<Int>, names: [Range<Int>],
+            _ operation: Endpoint.Operation
+        ) {
+            self.operation = operation
+            template.learn(bytes, event, object: object)
+            self.names.removeAll(keepingCapacity: true)
+            for name in names {
+                self.names.append(name.lowerBound - event.lowerBound..<name.upperBound - event.lowerBound)
+            }
         }
     }
 
@@ -33,39 +69,27 @@ final class EventTemplates {
     func pass(
         _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation, _ name: ByteBuffer, _ out: ByteBuffer
     ) -> (count: Int, end: Int) {
-        let model = name.storage
         var count = 0
         var start = range.lowerBound
-        while start < range.upperBound {
-            guard let (known, end) = find(bytes, from: start, to: range.upperBound, operation) else { break }
-            var position = start
-            for place in known.names {
-                let at = start + known.template.matched(place.lowerBound)
-                out.append(bytes, position..<at)
-                out.append(model, name.readable)
-                position = at + place.count
+        var index = 0
+        while start < range.upperBound, index < known.count {
+            guard known[index].operation == operation else {
+                index += 1
+                continue
             }
-            out.append(bytes, position..<end)
-            count += 1
+            let (passed, end) = known[index].pass(bytes, start..<range.upperBound, name, out)
+            if passed == 0 {
+                index += 1
+                continue
+            }
+            if index > 0 { known.swapAt(0, index) }
+            count += passed
             start = end
+            // Another kind may follow, and then this one again.
+            index = 0
         }
         if count > 0 { misses = 0 }
         return (count, start)
-    }
-
-    /// What the event at `start` is like, and where it ends; nil where it is like none, or is not there as a whole.
-    @inline(__always)
-    private func find(
-        _ bytes: [UInt8], from start: Int, to end: Int, _ operation: Endpoint.Operation
-    ) -> (Known, end: Int)? {
-        for index in 0..<known.count {
-            let candidate = known[index]
-            guard candidate.operation == operation, let last = candidate.template.match(bytes, from: start, to: end)
-            else { continue }
-            if index > 0 { known.swapAt(0, index) }
-            return (candidate, last)
-        }
-        return nil
     }
 
     /// Takes an event that was read: `object` is valid JSON without white space, `names` where its model's is.
@@ -77,12 +101,7 @@ final class EventTemplates {
         // Where they have nothing in common it is not worth the trouble; but that may change.
         guard misses <= 8 || misses % 64 == 0 else { return }
         let latest = known.count < Self.most ? Known(operation) : known.removeLast()
-        latest.operation = operation
-        latest.template.learn(bytes, event, object: object)
-        latest.names.removeAll(keepingCapacity: true)
-        for name in names {
-            latest.names.append(name.lowerBound - event.lowerBound..<name.upperBound - event.lowerBound)
-        }
+        latest.learn(bytes, event, object: object, names: names, operation)
         known.insert(latest, at: 0)
     }
 }

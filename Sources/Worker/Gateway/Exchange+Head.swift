@@ -17,39 +17,43 @@ extension Exchange {
     /// Begins the head of an answer and writes what all answers carry.
     func beginHead(_ client: ClientConnection, _ status: Int) {
         self.status = status
-        let response = client.response
-        response.beginHead(status)
-        let head = response.buffer
-        // Fetch §3.3: a page of any origin may read the answer; the key is what protects it.
-        if client.head.has(.origin) { head.append(Self.allowOrigin) }
-        head.append(Self.identity)
-        head.append(callID.storage, callID.readable)
-        head.appendLineEnd()
+        client.response.beginHead(status)
+        client.response.buffer.write { head in
+            // Fetch §3.3: a page of any origin may read the answer; the key is what protects it.
+            if client.head.has(.origin) { head.put(Self.allowOrigin) }
+            head.put(Self.identity)
+            head.put(callID)
+            head.putLineEnd()
+        }
     }
 
     /// Writes which deployment served, how, and what it said itself.
     func appendAttempt(_ client: ClientConnection) {
-        let head = client.response.buffer
-        if !asked.model.isEmpty {
-            head.append("x-litellm-model-group: " as StaticString)
-            if let served { head.append(served) } else { head.append(fieldValue: asked.model) }
-            head.appendLineEnd()
-        }
-        guard let deployment, let generation else { return }
-        head.append(generation.blocks[deployment].responseFields)
-        if plan.retries == 0, plan.fallbacks == 0 {
-            head.append(Self.firstAttempt)
-        } else {
-            head.append(field: "x-litellm-attempted-retries", plan.retries)
-            head.append(field: "x-litellm-attempted-fallbacks", plan.fallbacks)
-            head.append("x-litellm-response-duration-ms: " as StaticString)
-        }
         let total = EventLoop.now - begun
-        head.append(milliseconds: total)
-        head.append("\r\nx-litellm-overhead-duration-ms: " as StaticString)
-        head.append(milliseconds: TimeSpan(nanoseconds: max(0, total.nanoseconds - upstreamTime.nanoseconds)))
-        head.appendLineEnd()
-        head.append(providerFields.storage, providerFields.readable)
+        let overhead = TimeSpan(nanoseconds: max(0, total.nanoseconds - upstreamTime.nanoseconds))
+        client.response.buffer.write { head in
+            if !asked.model.isEmpty {
+                head.put("x-litellm-model-group: ")
+                if let served { head.put(served) } else { head.put(fieldValue: asked.model) }
+                head.putLineEnd()
+            }
+            guard let deployment, let generation else { return }
+            head.put(generation.blocks[deployment].responseFields)
+            if plan.retries == 0, plan.fallbacks == 0 {
+                head.put(Self.firstAttempt)
+            } else {
+                head.put("x-litellm-attempted-retries: ")
+                head.put(decimal: plan.retries)
+                head.put("\r\nx-litellm-attempted-fallbacks: ")
+                head.put(decimal: plan.fallbacks)
+                head.put("\r\nx-litellm-response-duration-ms: ")
+            }
+            head.put(milliseconds: total)
+            head.put("\r\nx-litellm-overhead-duration-ms: ")
+            head.put(milliseconds: overhead)
+            head.putLineEnd()
+            head.put(providerFields)
+        }
     }
 
     /// Answers with what `error` means, unless part of another answer has left.
@@ -107,12 +111,15 @@ extension Exchange {
     }
 }
 
-extension ByteBuffer {
+extension ByteWriter {
     /// Text of a client as it may stand in a field: what could end the line becomes a blank.
-    func append(fieldValue text: ByteBuffer) {
-        append(text.storage, text.readable)
-        for position in end - text.count..<end where storage[position] < 0x20 || storage[position] == 0x7F {
-            overwrite(ASCII.space, at: position)
-        }
+    @inline(__always)
+    fileprivate mutating func put(fieldValue text: ByteBuffer) {
+        if !putPlain(text.storage, text.readable) { put(Self.cleaned(text)) }
+    }
+
+    @inline(never)
+    private static func cleaned(_ text: ByteBuffer) -> [UInt8] {
+        text.storage[text.readable].map { $0 < 0x20 || $0 == 0x7F ? ASCII.space : $0 }
     }
 }

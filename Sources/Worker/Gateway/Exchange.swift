@@ -185,33 +185,11 @@ internal import Shared
             if deployment != nil { board.countRetries(plan.retries, fallbacks: plan.fallbacks) }
         }
         if let lines = gateway.accessLines, generation?.settings.process.accessLog ?? true {
-            gateway.accessLog.write(record(client), client.input.storage, to: lines)
+            writeAccessLine(client, to: lines)
         }
         gathered.release()
         providerFields.release()
         generation = nil
-    }
-
-    private func record(_ client: ClientConnection) -> AccessLog.Record {
-        var record = AccessLog.Record()
-        record.callID = callID
-        record.method = client.head.method
-        record.path = Endpoint.path(client.input.storage, client.head.target)
-        record.status = status
-        record.bytesSent = client.response.bytesSent
-        record.duration = EventLoop.now - begun
-        record.upstream = upstreamTime
-        record.model = asked.model
-        if let deployment { record.deployment = generation?.blocks[deployment].logMember }
-        record.reason = reason
-        record.tags = asked.tags
-        if deployment != nil {
-            record.retries = plan.retries
-            record.fallbacks = plan.fallbacks
-            record.isStream = asked.request.isStream
-        }
-        record.error = error
-        return record
     }
 }
 

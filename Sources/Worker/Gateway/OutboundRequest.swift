@@ -44,28 +44,47 @@ struct OutboundRequest {
         for parameter in blocks.defaults where !request.gives(parameter.name, bytes) {
             length += parameter.member.count
         }
-        text.append(blocks.requestHeads[operation.rawValue])
-        text.append(decimal: length)
-        text.appendLineEnd()
-        text.appendLineEnd()
-        text.append(model.storage, model.readable)
-        let isCopied = length <= Self.largestCopy
+        if length <= Self.largestCopy {
+            text.write { text in
+                putHead(blocks, operation, length, &text)
+                for run in request.kept {
+                    text.put(",")
+                    text.put(bytes, run)
+                }
+                putEnd(blocks, request, bytes, &text)
+            }
+            return pieces.append(Piece(source: 0, range: text.readable))
+        }
+        text.write { putHead(blocks, operation, length, &$0) }
         var start = text.start
         for run in request.kept {
             text.append(ASCII.comma)
-            if isCopied {
-                text.append(bytes, run)
-            } else {
-                pieces.append(Piece(source: 0, range: start..<text.end))
-                pieces.append(Piece(source: 1, range: run))
-                start = text.end
-            }
+            pieces.append(Piece(source: 0, range: start..<text.end))
+            pieces.append(Piece(source: 1, range: run))
+            start = text.end
         }
-        for parameter in blocks.defaults where !request.gives(parameter.name, bytes) {
-            text.append(parameter.member)
-        }
-        text.append(0x7D)
+        text.write { putEnd(blocks, request, bytes, &$0) }
         pieces.append(Piece(source: 0, range: start..<text.end))
+    }
+
+    /// The head, and the body up to the first member of the client's.
+    @inline(__always)
+    private func putHead(
+        _ blocks: DeploymentBlocks, _ operation: Endpoint.Operation, _ length: Int, _ text: inout ByteWriter
+    ) {
+        text.put(blocks.requestHeads[operation.rawValue])
+        text.put(decimal: length)
+        text.put("\r\n\r\n")
+        text.put(model)
+    }
+
+    /// What the deployment adds, where the client says nothing else, and the end of the body.
+    @inline(__always)
+    private func putEnd(
+        _ blocks: DeploymentBlocks, _ request: CompletionRequest, _ bytes: [UInt8], _ text: inout ByteWriter
+    ) {
+        for parameter in blocks.defaults where !request.gives(parameter.name, bytes) { text.put(parameter.member) }
+        text.put("}")
     }
 }
 

@@ -48,37 +48,41 @@ public import Shared
     /// Begins the head: status line, date, connection. Fields follow, then `endHead`.
     public func beginHead(_ status: Int) {
         buffer.removeAll()
-        buffer.append(statusLine: status)
-        buffer.append(date.current())
+        let date = date.current()
+        buffer.write { head in
+            head.put(HTTPStatus.line(status))
+            head.put(date)
+        }
     }
 
     /// Ends the head of a response whose length is known.
     public func endHead(length: Int) {
-        buffer.append("content-length: " as StaticString)
-        buffer.append(decimal: length)
-        buffer.appendLineEnd()
-        endFields()
+        buffer.write { head in
+            head.put("content-length: ")
+            head.put(decimal: length)
+            head.putLineEnd()
+            putEnd(&head)
+        }
     }
 
     /// Ends the head of a response that is sent as it comes: chunked, or until the connection closes where the
     /// client speaks HTTP/1.0 (RFC 9112 §6.1).
     public func endHeadOfStream() {
-        if minorVersion >= 1 {
-            isChunked = true
-            buffer.append(HeadFields.chunked)
-        } else {
-            isLast = true
+        if minorVersion >= 1 { isChunked = true } else { isLast = true }
+        buffer.write { head in
+            if isChunked { head.put(HeadFields.chunked) }
+            putEnd(&head)
         }
-        endFields()
     }
 
-    private func endFields() {
+    @inline(__always)
+    private func putEnd(_ head: inout ByteWriter) {
         if isLast {
-            buffer.append(HeadFields.close)
+            head.put(HeadFields.close)
         } else if minorVersion == 0 {
-            buffer.append(HeadFields.keepAlive)
+            head.put(HeadFields.keepAlive)
         }
-        buffer.appendLineEnd()
+        head.putLineEnd()
     }
 
     /// Sends the head in `buffer` with the whole body, pieces of `body` (source 0) and `inserted` (source 1), as far as

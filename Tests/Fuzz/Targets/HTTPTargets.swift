@@ -67,7 +67,7 @@ enum HeadTarget {
     private static func passOn(_ bytes: [UInt8]) throws(FuzzFailure) {
         guard let head = head(bytes, .response(limit: 4096)) else { return }
         let lines = ByteBuffer(capacity: 64)
-        lines.append(statusLine: 200)
+        lines.append(HTTPStatus.line(200))
         ProviderFields.append(head, bytes, to: lines)
         lines.appendLineEnd()
         let answer = Array(lines.storage[lines.readable])

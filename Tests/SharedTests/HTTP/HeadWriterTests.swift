@@ -12,7 +12,7 @@ import Testing
     @Test func writesHeads() {
         let value = Array("<text/plain>".utf8)
         let head = written {
-            $0.append(statusLine: 429)
+            $0.append(HTTPStatus.line(429))
             $0.append(field: "content-type", value, 1..<value.count - 1)
             $0.append(field: "x-name", "é")
             $0.append(field: "content-length", 120)

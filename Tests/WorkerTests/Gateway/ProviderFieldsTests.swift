@@ -24,6 +24,23 @@ import Testing
         #expect(try lines(fields) == expected)
     }
 
+    /// Lines as most are sent are copied whole, others part by part, by words of eight bytes; names and values of all
+    /// lengths, with and without something behind them.
+    @Test(arguments: [": ", ":", ":\t", ":  "], ["\r\n", " \r\n"])
+    func everyLengthIsCopied(_ colon: String, _ end: String) throws {
+        for name in 1...18 {
+            let text = String("X-LETTERS_ofNames9".prefix(name))
+            for value in 0...34 {
+                let value = String("Value OF `any` Length, A to Z ~[@]".prefix(value))
+                let line = "\(text)\(colon)\(value)\(end)"
+                let trimmed = value.hasSuffix(" ") ? String(value.dropLast()) : value
+                let expected = "llm_provider-\(text.lowercased()): \(trimmed)\r\n"
+                #expect(try lines(line) == expected)
+                #expect(try lines("\(line)Behind: 1234567890\r\n") == expected + "llm_provider-behind: 1234567890\r\n")
+            }
+        }
+    }
+
     @Test(arguments: [
         "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
         "Transfer-Encoding", "Upgrade",
