@@ -18,7 +18,10 @@ let strict: [SwiftSetting] = [
 /// `package` functions the optimiser of another module does not look, which cost 11 % of a request's instructions.
 let fast: [SwiftSetting] = [
     .unsafeFlags(
-        ["-cross-module-optimization", "-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"],
+        [
+            "-cross-module-optimization", "-Xllvm", "-cmo-function-size-limit=400", "-enforce-exclusivity=unchecked",
+            "-Xfrontend", "-assume-single-threaded",
+        ],
         .when(configuration: .release))
 ]
 
