@@ -135,14 +135,14 @@ extension [UInt8] {
         else { return false }
         let bytes = unsafe source.bytes
         guard
-            unsafe bytes.unsafeLoadUnaligned(fromByteOffset: line.name.upperBound, as: UInt16.self)
+            unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: line.name.upperBound, as: UInt16.self)
                 == UInt16(0x203A).littleEndian,
-            unsafe bytes.unsafeLoadUnaligned(fromByteOffset: end - 2, as: UInt16.self)
+            unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: end - 2, as: UInt16.self)
                 == UInt16(0x0A0D).littleEndian
         else { return false }
         var done = 0
         while done < line.name.count {
-            var word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start + done, as: UInt64.self)
+            var word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start + done, as: UInt64.self)
             // Without this bit in every byte there may be a capital letter.
             if ~word & 0x2020_2020_2020_2020 != 0 { word = ASCII.lowercased(word) }
             unsafe (to + done).storeBytes(of: word, as: UInt64.self)
@@ -151,7 +151,7 @@ extension [UInt8] {
         // The last of these words may have reached into the value.
         done = line.name.count
         while done < end - start {
-            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start + done, as: UInt64.self)
+            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start + done, as: UInt64.self)
             unsafe (to + done).storeBytes(of: word, as: UInt64.self)
             done += 8
         }
@@ -166,7 +166,7 @@ extension [UInt8] {
         }
         precondition(position >= 0, "outside of the bytes")
         return UInt64(
-            littleEndian: unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
+            littleEndian: unsafe bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self))
     }
 
     /// Writes the eight bytes of `word`, the lowest first, over those from `position` on, which must exist already.

@@ -1,7 +1,7 @@
 /// Finds bytes that matter among many that do not.
 ///
-/// Looks at 32 bytes at a time, as four words of eight, without a bounds check each; every load lies within a range
-/// that was checked against the span once, before the loop. Words, because comparing vectors of bytes is not
+/// Looks at 32 bytes at a time, as four words of eight, without a bounds check or a check for overflow each; every load
+/// lies within a range that was checked against the span once, before the loop. Words, because comparing vectors of bytes is not
 /// compiled to vector instructions for the x86-64 baseline: 0.02 GB/s that way, 6 GB/s this way, on plain text.
 public enum ByteSearch {
     /// The first position from `start` on that holds a quote, a backslash, a control character or a byte beyond
@@ -12,25 +12,25 @@ public enum ByteSearch {
         let raw = unsafe bytes.bytes
         var position = start
         // Most strings are short.
-        while end - position >= 8, position - start < 16 {
-            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+        while end &- position >= 8, position - start < 16 {
+            let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self)
             let marks = specialBytes(UInt64(littleEndian: word))
             if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
-            position += 8
+            position &+= 8
         }
-        while end - position >= 64 {
-            let first = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self)
-            let second = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position + 32, as: SIMD4<UInt64>.self)
+        while end &- position >= 64 {
+            let first = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: SIMD4<UInt64>.self)
+            let second = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position &+ 32, as: SIMD4<UInt64>.self)
             let marks = specialBytes(first) | specialBytes(second)
             let half = marks.lowHalf | marks.highHalf
             if (half[0] | half[1]) & 0x8080_8080_8080_8080 != 0 { break }
-            position += 64
+            position &+= 64
         }
-        while end - position >= 8 {
-            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+        while end &- position >= 8 {
+            let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self)
             let marks = specialBytes(UInt64(littleEndian: word))
             if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
-            position += 8
+            position &+= 8
         }
         while position < end {
             let byte = bytes[position]
@@ -76,18 +76,19 @@ public enum ByteSearch {
         var position = start
         let all = SIMD4<UInt64>(repeating: ones)
         let wanted = all &* UInt64(byte)
-        while end - position >= 32 {
-            let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: SIMD4<UInt64>.self) ^ wanted
+        while end &- position >= 32 {
+            let block =
+                unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: SIMD4<UInt64>.self) ^ wanted
             let marks = (block &- all) & ~block
             if (marks[0] | marks[1] | marks[2] | marks[3]) & 0x8080_8080_8080_8080 != 0 { break }
-            position += 32
+            position &+= 32
         }
-        while end - position >= 8 {
-            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+        while end &- position >= 8 {
+            let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self)
             let difference = UInt64(littleEndian: word) ^ (ones &* UInt64(byte))
             let marks = (difference &- ones) & ~difference & 0x8080_8080_8080_8080
             if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
-            position += 8
+            position &+= 8
         }
         while position < end, bytes[position] != byte { position += 1 }
         return position
@@ -107,7 +108,7 @@ public enum ByteSearch {
         let raw = unsafe bytes.bytes
         var position = start
         while position < end,
-            isTokenByte(unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt8.self))
+            isTokenByte(unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt8.self))
         { position += 1 }
         return position
     }
@@ -120,8 +121,9 @@ public enum ByteSearch {
         let raw = unsafe bytes.bytes
         let ones: UInt64 = 0x0101_0101_0101_0101
         var position = start
-        while end - position >= 8 {
-            let word = UInt64(littleEndian: unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
+        while end &- position >= 8 {
+            let word = UInt64(
+                littleEndian: unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self))
             let deletes = word ^ (ones &* 0x7F)
             let marks =
                 (((word &- ones &* 0x20) & ~word) | ((deletes &- ones) & ~deletes)) & 0x8080_8080_8080_8080
@@ -130,7 +132,7 @@ public enum ByteSearch {
                 guard bytes[position] == ASCII.tab else { return position }
                 position += 1
             } else {
-                position += 8
+                position &+= 8
             }
         }
         while position < end, isFieldByte(bytes[position]) { position += 1 }
@@ -142,7 +144,7 @@ public enum ByteSearch {
     public static func word(_ bytes: Span<UInt8>, at position: Int, count: Int) -> UInt64 {
         precondition(position >= 0 && count >= 0 && count <= 8 && count <= bytes.count - position, "outside")
         if bytes.count - position >= 8 {
-            let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self)
             return count == 8 ? UInt64(littleEndian: word) : UInt64(littleEndian: word) & ((1 << UInt64(count * 8)) - 1)
         }
         var word: UInt64 = 0
@@ -170,30 +172,39 @@ public enum ByteSearch {
             "range outside of the bytes")
         let (one, two) = unsafe (left.bytes, right.bytes)
         var done = 0
-        while count - done >= 64 {
-            let (at, with) = (start + done, other + done)
-            let first = unsafe one.unsafeLoadUnaligned(fromByteOffset: at, as: SIMD4<UInt64>.self)
-            let second = unsafe one.unsafeLoadUnaligned(fromByteOffset: at + 32, as: SIMD4<UInt64>.self)
+        while count &- done >= 64 {
+            let (at, with) = (start &+ done, other &+ done)
+            let first = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: at, as: SIMD4<UInt64>.self)
+            let second = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: at &+ 32, as: SIMD4<UInt64>.self)
             let differences =
-                unsafe (first ^ two.unsafeLoadUnaligned(fromByteOffset: with, as: SIMD4<UInt64>.self))
-                | (second ^ two.unsafeLoadUnaligned(fromByteOffset: with + 32, as: SIMD4<UInt64>.self))
+                unsafe (first ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: with, as: SIMD4<UInt64>.self))
+                | (second ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: with &+ 32, as: SIMD4<UInt64>.self))
             let half = differences.lowHalf | differences.highHalf
             if half[0] | half[1] != 0 { break }
-            done += 64
+            done &+= 64
         }
-        while count - done >= 32 {
-            let block = unsafe one.unsafeLoadUnaligned(fromByteOffset: start + done, as: SIMD4<UInt64>.self)
+        while count &- done >= 32 {
+            let block = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start &+ done, as: SIMD4<UInt64>.self)
             let differences =
-                unsafe block ^ two.unsafeLoadUnaligned(fromByteOffset: other + done, as: SIMD4<UInt64>.self)
+                unsafe block ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other &+ done, as: SIMD4<UInt64>.self)
             let half = differences.lowHalf | differences.highHalf
             if half[0] | half[1] != 0 { break }
-            done += 32
+            done &+= 32
         }
-        while count - done >= 8 {
-            let word = unsafe one.unsafeLoadUnaligned(fromByteOffset: start + done, as: UInt64.self)
-            let difference = unsafe word ^ two.unsafeLoadUnaligned(fromByteOffset: other + done, as: UInt64.self)
+        while count &- done >= 8 {
+            let word = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start &+ done, as: UInt64.self)
+            let difference =
+                unsafe word ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other &+ done, as: UInt64.self)
             if difference != 0 { return done + UInt64(littleEndian: difference).trailingZeroBitCount / 8 }
-            done += 8
+            done &+= 8
+        }
+        if done < count, count >= 8 {
+            // The last eight bytes, some of which are known to be the same.
+            let word = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start + count - 8, as: UInt64.self)
+            let difference =
+                unsafe word ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other + count - 8, as: UInt64.self)
+            return difference == 0
+                ? count : count - 8 + UInt64(littleEndian: difference).trailingZeroBitCount / 8
         }
         while done < count, left[start + done] == right[other + done] { done += 1 }
         return done
@@ -244,11 +255,13 @@ public enum ByteSearch {
     /// less than four bytes before `end`. Unicode 15, table 3-7.
     @inline(__always)
     private static func endOfSequences(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && end <= bytes.count, "range outside of the bytes")
         let raw = unsafe bytes.bytes
         var position = start
         while true {
             guard end - position >= 4 else { return -1 }
-            let word = UInt32(littleEndian: unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt32.self))
+            let word = UInt32(
+                littleEndian: unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt32.self))
             if word & 0x80 == 0 { return position }
             if word & 0x00C0_C0F0 == 0x0080_80E0 {
                 let scalar = (word & 0x0F) << 12 | (word >> 8 & 0x3F) << 6 | (word >> 16 & 0x3F)
@@ -261,7 +274,7 @@ public enum ByteSearch {
                 let scalar =
                     (word & 0x07) << 18 | (word >> 8 & 0x3F) << 12 | (word >> 16 & 0x3F) << 6 | word >> 24 & 0x3F
                 guard scalar >= 0x10000, scalar <= 0x10FFFF else { return -1 }
-                position += 4
+                position &+= 4
             } else {
                 return -1
             }

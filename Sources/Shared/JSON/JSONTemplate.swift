@@ -85,8 +85,8 @@ public final class JSONTemplate {
         while true {
             let next = index < varying.count ? varying[index].range.lowerBound : length
             let same = ByteSearch.commonLength(
-                known, at: done, given, at: position, upTo: min(next - done, end - position))
-            if same < next - done {
+                known, at: done, given, at: position, upTo: min(next &- done, end &- position))
+            if same < next &- done {
                 guard position + same < end, vary(at: done + same, behind: done, before: index) else { return nil }
                 continue
             }
