@@ -107,12 +107,12 @@ public final class JSONTemplate {
         }
     }
 
-    /// Where what is at `position` of the text that was learnt, outside of values that vary, is in the one that matched
-    /// last; counted from its start.
+    /// Where what is at `position` of the text that was learnt, outside of values that vary or where a number begins, is in
+    /// the one that matched last; counted from its start.
     public func matched(_ position: Int) -> Int {
         var shift = 0
         for index in 0..<varying.count {
-            if varying[index].range.lowerBound > position { break }
+            if varying[index].range.lowerBound >= position { break }
             shift = varying[index].shift
         }
         return position + shift

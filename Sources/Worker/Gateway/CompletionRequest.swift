@@ -7,7 +7,7 @@ internal import Shared
 /// key that is replaced or kept back reaches the upstream.
 final class CompletionRequest {
     /// Members that mean something here.
-    fileprivate enum Parameter: Sendable {
+    enum Parameter: Sendable {
         case model, messages, prompt, input, stream
         case tags, metadata, litellmMetadata
         case numRetries, timeout, streamTimeout
@@ -29,7 +29,7 @@ final class CompletionRequest {
         }
     }
 
-    private static let named: [(key: [UInt8], value: Parameter)] =
+    private static let named =
         ([
             ("model", .model), ("messages", .messages), ("prompt", .prompt), ("input", .input), ("stream", .stream),
             ("tags", .tags), ("metadata", .metadata), ("litellm_metadata", .litellmMetadata),
@@ -40,7 +40,7 @@ final class CompletionRequest {
             ("api_base", .forbidden), ("base_url", .forbidden),
             ("mock_testing_fallbacks", .unsupported), ("mock_testing_context_fallbacks", .unsupported),
             ("mock_testing_content_policy_fallbacks", .unsupported), ("mock_testing_rate_limit_error", .unsupported),
-        ] as [(StaticString, Parameter)]).map { (key: $0.0.bytes, value: $0.1) }
+        ] as [(name: StaticString, parameter: Parameter)]).map { (key: $0.name.bytes, value: $0.parameter) }
     private static let parameters = ByteMap<Parameter>(named)
     /// Those of at most eight bytes, as a word. Most members have such names, and a few comparisons tell faster than a map
     /// which they are.
@@ -48,7 +48,13 @@ final class CompletionRequest {
         (word: ByteSearch.word(entry.key.span, at: 0, count: entry.key.count), parameter: entry.value)
     }
 
+    private let templates: RequestTemplates?
     private var scanner = JSONScanner()
+    /// The members of a body that is like an earlier one.
+    private var recalled: [JSONScanner.Member] = []
+    /// Whether the latest body was, so that it was not scanned.
+    private(set) var isRecalled = false
+    private var members: [JSONScanner.Member] { isRecalled ? recalled : scanner.members }
     private var isReplaced = false
     private var plain: [UInt8] = []
     /// Runs of members that go on to the upstream, commas between them included; ranges of the request's bytes.
@@ -68,22 +74,26 @@ final class CompletionRequest {
     private(set) var contentPolicyFallbacks: JSONScanner.Member?
     private(set) var disablesFallbacks = false
 
+    /// `templates` are the shapes of earlier requests, if those are remembered.
+    init(_ templates: RequestTemplates? = nil) {
+        self.templates = templates
+    }
+
     /// Reads the body at `range`. `content` is what the operation cannot do without: its messages, prompt or input.
     func read(
         _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation
     ) throws(GatewayError) {
         reset()
         if range.isEmpty { throw .missingParameter(operation.content) }
-        do throws(JSONError) {
-            try scanner.scanAll(bytes, range)
-        } catch {
-            throw .invalidJSON(
-                reason: JSONError(kind: error.kind, offset: error.offset - range.lowerBound).message)
-        }
-        guard scanner.kind == .object else { throw .notAnObject }
+        let known = templates?.find(bytes, range, &recalled)
+        isRecalled = known != nil
+        if known == nil { try scan(bytes, range) }
         var isRunOpen = false
-        for member in scanner.members {
-            if try take(member, bytes, operation) {
+        let members = members
+        for index in 0..<members.count {
+            let member = members[index]
+            let parameter = known.map { $0.parameters[index] } ?? parameter(member, bytes)
+            if try take(member, parameter, bytes, operation) {
                 if isRunOpen, let last = kept.last {
                     kept[kept.count - 1] = last.lowerBound..<member.value.upperBound
                 } else {
@@ -95,16 +105,30 @@ final class CompletionRequest {
             }
         }
         try check(operation)
+        if known == nil { templates?.learn(bytes, range, members) { parameter($0, bytes) } }
+    }
+
+    private func scan(_ bytes: [UInt8], _ range: Range<Int>) throws(GatewayError) {
+        do throws(JSONError) {
+            try scanner.scanAll(bytes, range)
+        } catch {
+            throw .invalidJSON(
+                reason: JSONError(kind: error.kind, offset: error.offset - range.lowerBound).message)
+        }
+        guard scanner.kind == .object else { throw .notAnObject }
     }
 
     /// Notes what a member means; whether it goes on to the upstream.
     private func take(
-        _ member: JSONScanner.Member, _ bytes: [UInt8], _ operation: Endpoint.Operation
+        _ member: JSONScanner.Member, _ parameter: Parameter?, _ bytes: [UInt8], _ operation: Endpoint.Operation
     ) throws(GatewayError) -> Bool {
-        guard let parameter = parameter(member, bytes) else { return true }
+        guard let parameter else { return true }
         switch parameter {
         case .model:
             model = member
+            if isRecalled, ByteSearch.first(ASCII.backslash, bytes, in: member.value) != nil {
+                model?.valueIsEscaped = true
+            }
             return false
         case .messages, .prompt, .input:
             if parameter == operation.contentParameter { content = member }
@@ -252,7 +276,7 @@ final class CompletionRequest {
 
     /// Whether the body gives a member of that name itself.
     func gives(_ name: [UInt8], _ bytes: [UInt8]) -> Bool {
-        for member in scanner.members {
+        for member in members {
             if member.keyIsEscaped {
                 var plain: [UInt8] = []
                 JSONWalker.unescape(bytes, member.key, into: &plain)
@@ -266,6 +290,7 @@ final class CompletionRequest {
 
     private func reset() {
         isReplaced = false
+        isRecalled = false
         kept.empty()
         model = nil
         content = nil
@@ -300,7 +325,7 @@ final class CompletionRequest {
             }
         }
         kept.empty()
-        for member in scanner.members
+        for member in members
         where (parameter(member, bytes)?.goesOn ?? true) && !replaced.contains(Self.name(member.key, bytes)) {
             kept.append(member.key.lowerBound - 1..<member.value.upperBound)
         }

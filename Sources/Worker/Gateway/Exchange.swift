@@ -11,7 +11,7 @@ internal import Shared
     var generation: Generation?
 
     // What the request asks for.
-    let asked = Inquiry()
+    let asked: Inquiry
     let callID = ByteBuffer(capacity: 64)
     /// Whether it is for a model, not for us.
     private var isCall = false
@@ -63,6 +63,7 @@ internal import Shared
 
     init(_ gateway: Gateway) {
         self.gateway = gateway
+        asked = Inquiry(gateway.requestTemplates)
         outbound = OutboundRequest(from: gateway.requests)
         body = Answer(scratch: gateway.scratch)
         events = EventStream(scratch: gateway.scratch, buffers: gateway.requests)

@@ -23,6 +23,7 @@ public import Shared
     /// Memory for events and answers on their way to clients; what an upstream sends at once fits a piece.
     let answers = BufferPool(size: 20 * 1024)
     let scratch = Scratch()
+    let requestTemplates = RequestTemplates()
     var random = FastRandom(seed: SystemRandom.seed())
     /// The settings that the connections in use were made with; nil while none had to be encrypted.
     private var tlsInForce: TLSSettings?

@@ -6,12 +6,17 @@ internal import Shared
 /// A class, so that asking it counts one reference, not those of all that it holds.
 final class Inquiry {
     var operation = Endpoint.Operation.chat
-    let request = CompletionRequest()
+    let request: CompletionRequest
     let tags = RequestTags()
     /// The model as asked for.
     let model = ByteBuffer(capacity: 64)
     /// The model that answers, as a JSON string.
     let name = ByteBuffer(capacity: 64)
+
+    /// `templates` are the shapes of earlier requests, if those are remembered.
+    init(_ templates: RequestTemplates? = nil) {
+        request = CompletionRequest(templates)
+    }
 
     func removeAll() {
         tags.removeAll()

@@ -24,8 +24,27 @@ enum RequestTarget {
         guard let choice = input.first else { return }
         let operation = Endpoint.Operation.allCases[Int(choice) % Endpoint.Operation.allCases.count]
         let deployment = deployments[Int(choice) / 4 % 2]
+        try run(input, operation, deployment, CompletionRequest())
+        // Once more, when it is like earlier ones: itself, or one of these.
+        let templates = RequestTemplates()
+        for sample in samples {
+            let bytes = Array(sample.utf8)
+            try? CompletionRequest(templates).read(bytes, 0..<bytes.count, operation)
+        }
+        try run(input, operation, deployment, CompletionRequest(templates))
+        try run(input, operation, deployment, CompletionRequest(templates))
+    }
+
+    private static let samples = [
+        #"{"model":"gpt-4","messages":[{"role":"user","content":"hi"}],"tags":["free"],"stream":false,"n":1}"#,
+        #"{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}"#,
+        #"{"input":"hi","model":"gpt-4","metadata":{"tags":["free","paid"]},"timeout":3}"#,
+    ]
+
+    private static func run(
+        _ input: [UInt8], _ operation: Endpoint.Operation, _ deployment: Deployment, _ request: CompletionRequest
+    ) throws(FuzzFailure) {
         let body = 1..<input.count
-        let request = CompletionRequest()
         let reference = ReferenceJSON.read(input, body)
         do throws(GatewayError) {
             try request.read(input, body, operation)
