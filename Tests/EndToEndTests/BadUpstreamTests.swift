@@ -87,6 +87,50 @@ import Testing
         #expect(!text.contains("[DONE]"))
     }
 
+    private static func event(_ content: String) -> String {
+        #"data: {"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"#
+            + "\"\(content)\"" + #"},"finish_reason":null}]}"# + "\n\n"
+    }
+
+    /// What a stream brings, whose body comes in one packet, cut into chunks as `chunks` says.
+    private static func streamed(_ chunks: [String], behind end: String) throws -> String {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        let body = chunks.map { "\(String($0.utf8.count, radix: 16))\r\n\($0)\r\n" }.joined()
+        let upstream = try RawUpstream([head + body + end])
+        let gateway = try SupervisedGateway(Self.configuration(upstream.port), workers: 1)
+        let client = try PlainClient(port: gateway.port)
+        try client.send(
+            PlainClient.chat("up", stream: true)
+                .replacingOccurrences(of: "host: x\r\n", with: "host: x\r\nconnection: close\r\n"))
+        return String(decoding: try client.readAll(), as: UTF8.self)
+    }
+
+    @Test func whatCameBeforeABrokenChunkIsTheClients() throws {
+        let text = try Self.streamed(["one", "two", "three"].map(Self.event), behind: "no size\r\n")
+        for content in ["one", "two", "three"] { #expect(text.contains("{\"content\":\"\(content)\"}"), "\(text)") }
+        #expect(text.contains("data: {\"error\":"), "\(text)")
+        #expect(!text.contains("[DONE]"))
+    }
+
+    @Test(arguments: [1, 7, 64, 200, 5000])
+    func eventsDoNotDependOnHowTheyAreCutIntoChunks(size: Int) throws {
+        let numbers = (0..<40).map { "number \($0)" }
+        let body = (numbers.map(Self.event) + [Self.finish, "data: [DONE]\n\n"]).joined()
+        let bytes = Array(body.utf8)
+        let chunks = stride(from: 0, to: bytes.count, by: size).map { start in
+            String(decoding: bytes[start..<min(start + size, bytes.count)], as: UTF8.self)
+        }
+        let text = try Self.streamed(chunks, behind: "0\r\n\r\n")
+        let found = text.matches(of: /"content":"(number [0-9]+)"/).map { String($0.output.1) }
+        #expect(found == numbers)
+        #expect(text.matches(of: /"model":"up"/).count == 41 && !text.contains("\"model\":\"m\""))
+        #expect(text.contains("data: [DONE]"))
+    }
+
+    private static let finish =
+        #"data: {"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{},"#
+        + #""finish_reason":"stop"}]}"# + "\n\n"
+
     @Test func aMissingDoneIsAdded() throws {
         let upstream = try MockUpstream()
         defer { upstream.shutDown() }

@@ -240,11 +240,10 @@ extension Exchange {
 
     /// Rewrites what has been received.
     private func takeEvents(_ connection: UpstreamConnection) throws(StreamEnd) {
-        let bytes = connection.input.storage
         while !events.isDone, let piece = try received(connection) {
             if gathered.isEmpty { gathered.leaveFront(ByteBuffer.chunkFront) }
             do throws(EventStream.Failure) {
-                try events.take(bytes, piece, name: asked.name, into: gathered)
+                try events.take(connection.input.storage, piece, name: asked.name, into: gathered)
             } catch {
                 throw .events(error)
             }

@@ -235,22 +235,37 @@ internal import Shared
             let data = input.readable
             input.consume(data.count)
             return data
-        case .chunked:
-            var position = input.start
-            do throws(HTTPViolation) {
-                let step = try decoder.next(input.storage, &position, input.end)
-                input.consume(position - input.start)
-                switch step {
-                case .data(let data): return data
-                case .needsMore: return nil
+        case .chunked: return try bufferedChunks()
+        }
+    }
+
+    /// The data of all chunks that have been received, in one piece: moved to the front, over the framing between them, for
+    /// an event in a chunk of its own is better read with the others.
+    private func bufferedChunks() throws(UpstreamFailure) -> Range<Int>? {
+        var position = input.start
+        var data = position..<position
+        do throws(HTTPViolation) {
+            decoding: while true {
+                switch try decoder.next(input.storage, &position, input.end) {
+                case .data(let piece):
+                    if data.isEmpty {
+                        data = piece
+                    } else {
+                        input.move(piece, to: data.upperBound)
+                        data = data.lowerBound..<data.upperBound + piece.count
+                    }
+                case .needsMore: break decoding
                 case .end:
                     isBodyComplete = true
-                    return nil
+                    break decoding
                 }
-            } catch {
-                throw .malformed(error)
             }
+        } catch {
+            // What came before the mistake is the client's; the decoder meets the mistake again.
+            if data.isEmpty { throw .malformed(error) }
         }
+        input.consume(position - input.start)
+        return data.isEmpty ? nil : data
     }
 
     var isComplete: Bool { isBodyComplete }
