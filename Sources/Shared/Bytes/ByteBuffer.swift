@@ -210,14 +210,6 @@ public final class ByteBuffer {
         end += bytes.count
     }
 
-    /// Appends a second time what `range` of this buffer holds.
-    public func append(again range: Range<Int>) {
-        let offset = range.lowerBound - start
-        makeRoom(range.count)
-        storage.repeat(start + offset..<start + offset + range.count, at: end)
-        end += range.count
-    }
-
     /// Appends a field line for each of `lines`, which lie in `source` and have `length` bytes in all at most: `prefix` and
     /// its name, capital letters of ASCII made small, then its value.
     func append(_ prefix: StaticString, _ source: [UInt8], _ lines: some Sequence<FieldLine>, length: Int) {

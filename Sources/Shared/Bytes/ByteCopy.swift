@@ -19,16 +19,6 @@ extension [UInt8] {
         }
     }
 
-    /// Copies `range` to `position`, which is not before its end.
-    mutating func `repeat`(_ range: Range<Int>, at position: Int) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= position, "repeats go to the back")
-        precondition(range.count <= count - position, "no room for the copy")
-        unsafe withUnsafeMutableBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
-            unsafe (base + position).copyMemory(from: base + range.lowerBound, byteCount: range.count)
-        }
-    }
-
     /// Copies `range` of `source` over the bytes from `position` on, which must exist already.
     @inline(__always)
     public mutating func copy(_ source: [UInt8], _ range: Range<Int>, to position: Int) {

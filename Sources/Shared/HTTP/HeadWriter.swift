@@ -22,11 +22,14 @@ extension ByteBuffer {
     }
 
     /// Appends the fields of `head`, which lies in `bytes`, each under its name in lower case behind `prefix`. Those that
-    /// speak of one connection only are left out (RFC 9110 §7.6.1).
-    public func append(_ prefix: StaticString, fieldsOf head: MessageHead, _ bytes: [UInt8]) {
+    /// speak of one connection only are left out (RFC 9110 §7.6.1), or all but those that tell of rate limits.
+    public func append(
+        _ prefix: StaticString, fieldsOf head: MessageHead, _ bytes: [UInt8], onlyRateLimits: Bool = false
+    ) {
         // A line has at least a colon and an end in the head as well.
         let most = head.length + (prefix.utf8CodeUnitCount + 1) * head.fields.count
-        append(prefix, bytes, EndToEndLines(fields: head.fields, base: head.base), length: most)
+        let lines = EndToEndLines(fields: head.fields, base: head.base, onlyRateLimits: onlyRateLimits)
+        append(prefix, bytes, lines, length: most)
     }
 
     /// `: `, between the name of a field and its value.
@@ -67,10 +70,11 @@ extension ByteWriter {
     }
 }
 
-/// The fields of a head that are not about one connection.
+/// The fields of a head that are not about one connection, or of those the ones that tell of rate limits.
 private struct EndToEndLines: Sequence, IteratorProtocol {
     let fields: [Field]
     let base: Int
+    let onlyRateLimits: Bool
     var index = 0
 
     @inline(__always)
@@ -78,7 +82,7 @@ private struct EndToEndLines: Sequence, IteratorProtocol {
         while index < fields.count {
             let field = fields[index]
             index += 1
-            if field.id.isHopByHop { continue }
+            if onlyRateLimits ? field.id != .rateLimit : field.id.isHopByHop { continue }
             return FieldLine(
                 name: base + Int(field.nameStart)..<base + Int(field.nameEnd),
                 value: base + Int(field.valueStart)..<base + Int(field.valueEnd))
