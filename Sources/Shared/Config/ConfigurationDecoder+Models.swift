@@ -131,15 +131,21 @@ extension ConfigurationDecoder {
             deployment.basePath = "/v1"
             return
         }
+        // Most deployments in a row are asked at one place.
+        if let last = lastBase, last.text == base {
+            (deployment.apiBase, deployment.origin, deployment.basePath) = (last.shown, last.origin, last.path)
+            return
+        }
         deployment.apiBase = String(base.prefix { $0 != "?" && $0 != "#" })
-        guard let (origin, path) = Self.url(deployment.apiBase) else {
+        guard let (origin, basePath) = Self.url(deployment.apiBase) else {
             reader.fail(
                 node.position, path, "expected a URL like https://host:port/v1",
                 hint: "it has to begin with http:// or https://")
             return
         }
         deployment.origin = origin
-        deployment.basePath = path
+        deployment.basePath = basePath
+        lastBase = (base, deployment.apiBase, origin, basePath)
     }
 
     /// Scheme, host, port and path (without a trailing slash) of a base URL; RFC 3986 without user information.
@@ -247,21 +253,16 @@ extension ConfigurationDecoder {
 
     /// The parameters as `/model/info` shows them: nothing that could be a key.
     private mutating func publicParameters(_ node: YAMLNode, _ path: String) -> String {
-        var members: [String] = []
-        for (key, value) in reader.mapping(node, path) ?? [] where !mayBeSecret(key) {
-            members.append("\(YAMLScalar.quoted(key)):\(reader.json(value, "\(path).\(key)") ?? "null")")
+        for (key, _) in reader.mapping(node, path) ?? [] where secretNames[key] == nil {
+            secretNames[key] = Self.mayBeSecret(key)
         }
-        return "{\(members.joined(separator: ","))}"
+        let secrets = secretNames
+        return reader.json(node, path) { secrets[$0] == false }
     }
 
-    /// Whether a parameter of this name could hold a key. Asked of every member of every deployment, so looked into once
-    /// for each name.
-    private mutating func mayBeSecret(_ name: String) -> Bool {
-        if let known = secretNames[name] { return known }
-        let secrets = ["key", "token", "secret", "password", "credential", "headers"]
-        let isSecret = secrets.contains(where: name.lowercased().contains)
-        secretNames[name] = isSecret
-        return isSecret
+    /// Whether a parameter of this name could hold a key.
+    private static func mayBeSecret(_ name: String) -> Bool {
+        ["key", "token", "secret", "password", "credential", "headers"].contains(where: name.lowercased().contains)
     }
 
     /// What can be said only when all deployments are known: ids and the groups that were left out.

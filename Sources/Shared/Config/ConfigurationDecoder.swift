@@ -38,6 +38,8 @@ public struct ConfigurationDecoder {
     var idPlaces: [Int: (position: Position, path: String)] = [:]
     /// Names of parameters, and whether they may hold a key.
     var secretNames: [String: Bool] = [:]
+    /// The latest base URL, as given and as it was understood.
+    var lastBase: (text: String, shown: String, origin: Origin, path: String)?
     /// Names of model groups that settings mention, and where.
     var mentioned: [(name: String, position: Position, path: String)] = []
 

@@ -82,8 +82,8 @@ struct ConfigurationReader {
         var result: [String: YAMLNode] = [:]
         for (key, value) in members {
             result[key] = value
-            let place = keyPosition(key, node) ?? value.position
             if known.honoured.contains(key) { continue }
+            let place = keyPosition(key, node) ?? value.position
             if known.ignored.contains(key) {
                 warn(place, join(path, key), "known to LiteLLM, without effect in Tagway")
                 continue
@@ -222,12 +222,28 @@ struct ConfigurationReader {
 
     // MARK: Anything
 
+    /// The members of a mapping that `isShown` allows as a JSON object; null for one that grows beyond a megabyte.
+    mutating func json(_ node: YAMLNode, _ path: String, where isShown: (String) -> Bool) -> String {
+        var out = "{"
+        for (key, value) in mapping(node, path) ?? [] where isShown(key) {
+            if out.utf8.count > 1 { out += "," }
+            out += YAMLScalar.quoted(key) + ":"
+            out += json(value, needsPlace(value, false) ? join(path, key) : "") ?? "null"
+        }
+        return out + "}"
+    }
+
     /// The node as JSON, merge keys resolved; nil when it grows beyond a megabyte (aliases of aliases).
     ///
     /// What is shown keeps `os.environ/NAME` as it stands; what is sent has it replaced.
     mutating func json(_ node: YAMLNode, _ path: String, resolving: Bool = false) -> String? {
         var out = ""
         return write(node, path, resolving, &out) ? out : nil
+    }
+
+    /// Whether something could be said about it: a place is written out for each value of each deployment else.
+    private func needsPlace(_ node: YAMLNode, _ resolving: Bool) -> Bool {
+        if case .scalar = node.value { resolving } else { true }
     }
 
     private mutating func write(_ node: YAMLNode, _ path: String, _ resolving: Bool, _ out: inout String) -> Bool {
@@ -243,7 +259,8 @@ struct ConfigurationReader {
             out += "["
             for (index, item) in items.enumerated() {
                 if index > 0 { out += "," }
-                guard write(item, "\(path)[\(index)]", resolving, &out) else { return false }
+                let place = needsPlace(item, resolving) ? "\(path)[\(index)]" : ""
+                guard write(item, place, resolving, &out) else { return false }
             }
             out += "]"
         case .mapping:
@@ -251,7 +268,8 @@ struct ConfigurationReader {
             for (index, member) in (mapping(node, path) ?? []).enumerated() {
                 if index > 0 { out += "," }
                 out += YAMLScalar.quoted(member.key) + ":"
-                guard write(member.value, join(path, member.key), resolving, &out) else { return false }
+                let place = needsPlace(member.value, resolving) ? join(path, member.key) : ""
+                guard write(member.value, place, resolving, &out) else { return false }
             }
             out += "}"
         }

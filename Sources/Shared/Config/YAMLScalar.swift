@@ -71,6 +71,10 @@ enum YAMLScalar: Equatable {
     }
 
     static func quoted(_ text: String) -> String {
+        // What nearly all are.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != ASCII.quote && $0 != ASCII.backslash }) {
+            return "\"" + text + "\""
+        }
         let buffer = ByteBuffer(capacity: text.utf8.count + 16)
         buffer.append(json: text)
         return String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
