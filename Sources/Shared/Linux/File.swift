@@ -45,7 +45,8 @@ public enum File {
     /// What is left to read of an open descriptor, up to its end.
     public static func read(_ number: Int32, limit: Int) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        // One more than the limit shows that it is exceeded; a worker reads short files once a second.
+        var piece = [UInt8](repeating: 0, count: min(max(0, limit) + 1, 64 << 10))
         while true {
             let count = unsafe Glibc.read(number, &piece, piece.count)
             if count < 0 {

@@ -171,8 +171,12 @@ extension Exchange {
         let idle: TimeSpan
         /// Why the task was woken.
         var step: Step?
+    }
 
-        @Loop var waitsUntil: Instant { client.response.hasStarted ? EventLoop.now + idle : deadline }
+    /// Until when more of a stream is waited for.
+    private func waitsUntil(_ client: ClientConnection) -> Instant {
+        guard client.response.hasStarted else { return stream?.deadline ?? EventLoop.now }
+        return EventLoop.now + (stream?.idle ?? TimeSpan(nanoseconds: 0))
     }
 
     /// How far events were passed on.
@@ -197,13 +201,14 @@ extension Exchange {
     private func passOnUntilEnd(
         _ client: ClientConnection, _ connection: UpstreamConnection
     ) async throws(StreamEnd) {
-        while let way = stream {
+        while stream != nil {
+            let step = stream?.step ?? passOn(client, connection)
             stream?.step = nil
-            switch way.step ?? passOn(way) {
+            switch step {
             case .waits:
                 do throws(UpstreamFailure) {
                     try await connection.waitForMore(
-                        until: way.waitsUntil, cancelledBy: client.cancellation, handledBy: self)
+                        until: waitsUntil(client), cancelledBy: client.cancellation, handledBy: self)
                 } catch {
                     throw .upstream(error)
                 }
@@ -222,15 +227,15 @@ extension Exchange {
     }
 
     /// Rewrites and sends what has come, for as long as neither side has to be waited for.
-    private func passOn(_ way: EventWay) -> Step {
+    private func passOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
         do throws(StreamEnd) {
             for _ in 0..<Self.mostPieces {
-                try takeEvents(way.connection)
-                if events.isDone || way.connection.isComplete { return .ended }
+                try takeEvents(connection)
+                if events.isDone || connection.isComplete { return .ended }
                 if !gathered.isEmpty, events.hasContent || gathered.count > Self.mostHeld {
-                    guard try sendEvents(way.client) else { return .unsent }
+                    guard try sendEvents(client) else { return .unsent }
                 }
-                guard try receive(way.connection) else { return .waits }
+                guard try receive(connection) else { return .waits }
             }
             return .pauses
         } catch {
@@ -360,9 +365,9 @@ extension Exchange {
 /// Events are passed on where they come, while the task waits in `relayEvents`.
 extension Exchange: ReadHandler {
     func mayRead() -> Instant? {
-        guard let way = stream else { return nil }
-        let step = passOn(way)
-        if case .waits = step, !way.connection.stream.waitsToWrite { return way.waitsUntil }
+        guard let client = stream?.client, let connection = stream?.connection else { return nil }
+        let step = passOn(client, connection)
+        if case .waits = step, !connection.stream.waitsToWrite { return waitsUntil(client) }
         stream?.step = step
         return nil
     }

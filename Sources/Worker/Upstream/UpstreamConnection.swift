@@ -235,7 +235,7 @@ internal import Shared
             let data = input.readable
             input.consume(data.count)
             return data
-        case .chunked: return try bufferedChunks()
+        case .chunked: return input.isEmpty ? nil : try bufferedChunks()
         }
     }
 
@@ -254,6 +254,8 @@ internal import Shared
                         input.move(piece, to: data.upperBound)
                         data = data.lowerBound..<data.upperBound + piece.count
                     }
+                    // The end of the body is never reached with data.
+                    if position == input.end { break decoding }
                 case .needsMore: break decoding
                 case .end:
                     isBodyComplete = true
