@@ -147,6 +147,8 @@ extension Supervisor {
             manager.ready(status)
             readiness.take()?.tell()
             if startedFromKept == nil { keepLastGood() }
+            // From now on it mostly waits.
+            CurrentProcess.forgetCode()
         case .workerExited(let departure): departed(departure)
         case .crashLoop(let slot, let deaths):
             log.crashLoop(slot: slot, deaths: deaths)
