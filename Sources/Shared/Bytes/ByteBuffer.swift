@@ -229,11 +229,6 @@ public final class ByteBuffer {
         end = position
     }
 
-    public func overwrite(_ byte: UInt8, at position: Int) {
-        precondition(position >= start && position < end, "overwritten outside of the buffer")
-        storage[position] = byte
-    }
-
     /// Lends the room behind `end` to `fill`, which answers how many bytes it wrote there.
     public func fill<Failure: Error>(
         atLeast count: Int, _ fill: (inout [UInt8], Range<Int>) throws(Failure) -> Int

@@ -55,8 +55,8 @@ extension [UInt8] {
     }
 
     /// Writes a field line for each of `lines` over the bytes from `position` on: `prefix` and the name in lower case, a
-    /// colon and a blank, the value, a line end. Answers where the last one ends. Eight bytes more than that must exist
-    /// already.
+    /// colon and a blank, the value, a line end. `prefix` has at most 16 bytes. Answers where the last one ends. Sixteen
+    /// bytes more than that must exist already.
     ///
     /// In one go and by words of eight bytes, for an answer has a dozen of them.
     mutating func writeLines(

@@ -92,7 +92,6 @@ private struct EndToEndLines: Sequence, IteratorProtocol {
 }
 
 public enum HeadBytes {
-    public static let lineEnd = StaticString("\r\n").bytes
     public static let lastChunk = StaticString("0\r\n\r\n").bytes
     public static let continue100 = StaticString("HTTP/1.1 100 Continue\r\n\r\n").bytes
 }

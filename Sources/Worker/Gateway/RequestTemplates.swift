@@ -48,8 +48,10 @@ final class RequestTemplates {
         _ bytes: [UInt8], _ range: Range<Int>, _ members: [JSONScanner.Member],
         _ parameter: (JSONScanner.Member) -> CompletionRequest.Parameter?
     ) {
+        // One that could not be compared says nothing of the others.
+        guard range.count <= Self.longest else { return }
         misses += 1
-        guard range.count <= Self.longest, isWorthIt else { return }
+        guard isWorthIt else { return }
         let latest = known.count < Self.most ? Known() : known.removeLast()
         latest.template.learn(bytes, range, object: range)
         latest.members.removeAll(keepingCapacity: true)

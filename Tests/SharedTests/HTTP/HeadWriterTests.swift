@@ -27,7 +27,7 @@ import Testing
     /// What is written is read again as it was meant.
     @Test(arguments: [100, 200, 204, 299, 404, 418, 431, 529, 599])
     func statusLinesAreValid(_ status: Int) throws {
-        let bytes = HTTPStatus.line(status) + HeadBytes.lineEnd
+        let bytes = HTTPStatus.line(status) + Array("\r\n".utf8)
         var parser = HeadParser.response(limit: 100)
         var head = MessageHead()
         #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
@@ -55,7 +55,7 @@ import Testing
                 buffer.frameChunk()
                 let expected =
                     Array("\(String(size, radix: 16))\r\n".utf8)
-                    + (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) } + HeadBytes.lineEnd
+                    + (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) } + Array("\r\n".utf8)
                 #expect(Array(buffer.storage[buffer.readable]) == expected, "\(size) bytes behind \(front)")
             }
         }

@@ -110,6 +110,14 @@ import Testing
         #expect(recalled > 300, "\(recalled)")
     }
 
+    @Test func bodiesTooLargeToCompareSayNothingOfTheOthers() throws {
+        let templates = RequestTemplates()
+        let large = Self.chat.replacing("hi", with: String(repeating: "a", count: 5000))
+        #expect(try !Self.found(Self.chat, .chat, templates).isRecalled)
+        for _ in 0..<20 { #expect(try !Self.found(large, .chat, templates).isRecalled) }
+        #expect(try Self.found(Self.chat, .chat, templates).isRecalled)
+    }
+
     /// After some requests that were like none, only one in sixteen is compared.
     @Test func whatHasNothingInCommonIsLeftAlone() throws {
         let templates = RequestTemplates()
