@@ -47,13 +47,16 @@ extension [Problem] {
 
 /// The known word that is nearest to a mistyped one. Pure.
 public enum NearestWord {
-    /// Nil when nothing is near: more than a third of the letters differ.
+    /// Nil when nothing is near: more than a third of the letters differ. Of words that are equally near, the first by
+    /// the alphabet: sets of them come in any order.
     public static func of(_ word: String, among known: some Sequence<String>) -> String? {
         let limit = max(1, min(3, word.utf8.count / 3))
         var best: (word: String, distance: Int)?
         for candidate in known {
             let distance = distance(Array(word.utf8), Array(candidate.utf8), limit: limit)
-            if distance <= limit, distance < best?.distance ?? .max { best = (candidate, distance) }
+            guard distance <= limit else { continue }
+            if let best, (best.distance, best.word) <= (distance, candidate) { continue }
+            best = (candidate, distance)
         }
         return best?.word
     }

@@ -123,6 +123,7 @@ import Testing
 
     @Test func theFirstOfEquallyNearWins() {
         #expect(NearestWord.of("tpn", among: ["tpm", "tpx"]) == "tpm")
+        #expect(NearestWord.of("tpn", among: ["tpx", "tpm"]) == "tpm")
     }
 }
 
