@@ -32,7 +32,8 @@ struct Ground {
 
     /// An ordinary start, in the order in which it may fail: another supervisor, the configuration, the addresses.
     init(
-        _ options: ServeOptions, _ environment: [String: String], _ source: ConfigurationSource, _ log: SupervisorLog
+        _ options: ServeOptions, _ environment: [String: String], _ source: inout ConfigurationSource,
+        _ log: SupervisorLog
     ) throws(StartFailure) {
         startedAt = Clock.now()
         executable = ChildProcess.ownPath
@@ -41,7 +42,7 @@ struct Ground {
         // A port that the kernel picks cannot be anybody else's.
         let directory = options.port == 0 ? nil : try Self.takeDirectory(options, options.port, environment)
         lastGood = try Self.lastGood(options)
-        loaded = try Self.load(source, listenRule, lastGood, log)
+        loaded = try Self.load(&source, listenRule, lastGood, log)
         let addresses = listenRule.addresses(loaded.configuration)
         do throws(ListenerSet.BindError) {
             listeners = try ListenerSet(binding: addresses, inherited: inherited)
@@ -67,8 +68,8 @@ struct Ground {
     ///
     /// `isReturn`: a newer image has given up, and this is the older one.
     init(
-        adopting handover: Handover, isReturn: Bool, _ options: ServeOptions, _ source: ConfigurationSource,
-        _ log: SupervisorLog
+        adopting handover: Handover, isReturn: Bool, _ options: ServeOptions,
+        _ source: inout ConfigurationSource, _ log: SupervisorLog
     ) throws(StartFailure) {
         startedAt = handover.startedAt
         executable = isReturn ? handover.path : ChildProcess.ownPath
@@ -104,7 +105,7 @@ struct Ground {
                 slots: DeploymentSlots(adopting: configuration), files: handover.files,
                 hasDrifted: handover.hasDrifted)
         } else {
-            loaded = try Self.load(source, listenRule, lastGood, log)
+            loaded = try Self.load(&source, listenRule, lastGood, log)
         }
         scoreboard.usedDeployments = max(scoreboard.usedDeployments, loaded.slots.used)
     }
@@ -147,7 +148,7 @@ struct Ground {
     }
 
     private static func load(
-        _ source: ConfigurationSource, _ listenRule: ListenRule, _ lastGood: LastGood?, _ log: SupervisorLog
+        _ source: inout ConfigurationSource, _ listenRule: ListenRule, _ lastGood: LastGood?, _ log: SupervisorLog
     ) throws(StartFailure) -> LoadedConfiguration {
         let files = source.load()
         switch judge(files, source, listenRule, log) {

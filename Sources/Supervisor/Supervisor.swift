@@ -6,7 +6,7 @@ internal import Shared
 /// configuration is read here and nowhere else. What there is to say is said by `SupervisorLog`.
 final class Supervisor {
     let options: ServeOptions
-    let source: ConfigurationSource
+    var source: ConfigurationSource
     let environment: [String: String]
     let log: SupervisorLog
     let signals: SignalDescriptor
@@ -136,15 +136,17 @@ final class Supervisor {
         }
         environment = Inheritance.environment
         manager = ServiceManager(environment: environment)
-        source = ConfigurationSource(
-            path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict)
+        var source = ConfigurationSource(
+            path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict,
+            memory: ConfigurationMemory())
         let ground =
             if let inheritance {
                 try Ground(
-                    adopting: inheritance.handover, isReturn: inheritance.reason != nil, options, source, log)
+                    adopting: inheritance.handover, isReturn: inheritance.reason != nil, options, &source, log)
             } else {
-                try Ground(options, environment, source, log)
+                try Ground(options, environment, &source, log)
             }
+        self.source = source
         listeners = ground.listeners
         listenRule = ground.listenRule
         runDirectory = ground.runDirectory

@@ -12,7 +12,9 @@ import Testing
     }
 
     private func load(_ name: String, _ environment: [String: String]) -> ConfigurationSource.Loaded {
-        ConfigurationSource(path: "\(Self.root)/deploy/\(name)", environmentFile: nil, isStrict: true).load(environment)
+        var source = ConfigurationSource(
+            path: "\(Self.root)/deploy/\(name)", environmentFile: nil, isStrict: true)
+        return source.load(environment)
     }
 
     /// The values of `key=` in a unit, in their order.

@@ -11,7 +11,8 @@ import Testing
     }
 
     private func load(_ name: String, _ environment: [String: String]) -> ConfigurationSource.Loaded {
-        ConfigurationSource(path: Self.path(name), environmentFile: nil, isStrict: false).load(environment)
+        var source = ConfigurationSource(path: Self.path(name), environmentFile: nil, isStrict: false)
+        return source.load(environment)
     }
 
     private func text(_ name: String) throws -> String {

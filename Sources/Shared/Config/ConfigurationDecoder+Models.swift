@@ -1,17 +1,22 @@
 /// The model list: deployments, one by one.
 extension ConfigurationDecoder {
-    mutating func decodeModels(_ node: YAMLNode) {
+    mutating func decodeModels(_ node: YAMLNode, of file: ReadFile) {
         guard case .sequence(let items) = node.value else {
             if !reader.isNull(node) { reader.fail(node.position, "model_list", "expected a list of models") }
             return
         }
-        for (index, item) in items.enumerated() { decodeModel(item, "model_list[\(index)]") }
+        if memory != nil, file.hasForItself(node) {
+            decodeModels(items, node, of: file)
+        } else {
+            for (index, item) in items.enumerated() { decodeModel(item, index) }
+        }
     }
 
-    private mutating func decodeModel(_ node: YAMLNode, _ path: String) {
+    /// One item of a list, and its number there.
+    mutating func decodeModel(_ node: YAMLNode, _ number: Int) {
+        let path = "model_list[\(number)]"
         let before = reader.problems.count
-        // Of one that was left out before it has the number.
-        idPlaces[configuration.deployments.count] = nil
+        idPosition = nil
         guard let members = reader.section(node, path, KnownKeys.model) else { return }
         var deployment = Deployment()
         if let name = members["model_name"] {
@@ -38,13 +43,14 @@ extension ConfigurationDecoder {
             return
         }
         configuration.deployments.append(deployment)
+        idPlaces.append(idPosition.map { IDPlace(position: $0, number: number) })
     }
 
     private mutating func decodeInfo(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
         guard let members = reader.section(node, path, KnownKeys.info) else { return }
         if let id = members["id"] {
             deployment.id = reader.text(id, "\(path).id", acceptingNumbers: true) ?? ""
-            idPlaces[configuration.deployments.count] = (id.position, "\(path).id")
+            idPosition = id.position
         }
         if let value = members["enable_tag_filtering"] {
             deployment.enableTagFiltering = reader.bool(value, "\(path).enable_tag_filtering")
@@ -278,10 +284,10 @@ extension ConfigurationDecoder {
         for index in configuration.deployments.indices {
             let (id, name) = (configuration.deployments[index].id, configuration.deployments[index].modelName)
             if let owner = owners.updateValue(name, forKey: id) {
-                let place =
-                    idPlaces[index] ?? (Position(file: files.first?.path ?? "", line: 1, column: 1), "model_info.id")
+                let place = idPlaces[index]
                 reader.fail(
-                    place.position, place.path,
+                    place?.position ?? Position(file: files.first?.path ?? "", line: 1, column: 1),
+                    place?.path ?? "model_info.id",
                     "the id \(id) is given to deployments of \(owner) and of \(name)")
             }
         }

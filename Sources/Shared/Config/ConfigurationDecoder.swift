@@ -34,8 +34,9 @@ public struct ConfigurationDecoder {
     var reader: ConfigurationReader
     var configuration = Configuration()
     private(set) var files: [DecodedConfiguration.FileContent] = []
-    /// Where ids are given, by the number of their deployment.
-    var idPlaces: [Int: (position: Position, path: String)] = [:]
+    /// Where ids are given: of each deployment, and of the one that is being read.
+    var idPlaces: [IDPlace?] = []
+    var idPosition: Position?
     /// Names of parameters, and whether they may hold a key.
     var secretNames: [String: Bool] = [:]
     /// The latest base URL, as given and as it was understood.
@@ -43,16 +44,55 @@ public struct ConfigurationDecoder {
     /// Names of model groups that settings mention, and where.
     var mentioned: [(name: String, position: Position, path: String)] = []
 
-    private init(environment: [String: String], readFile: @escaping FileReader) {
+    /// What earlier reads have left; nil when nothing is to be taken from there, or left.
+    var memory: ConfigurationMemory?
+    /// What this one leaves.
+    var remembered = ConfigurationMemory()
+    /// Items that were left out of what libyaml has read, and are not in their places yet.
+    var itemsLeftOut = 0
+
+    private init(
+        _ environment: [String: String], _ memory: ConfigurationMemory?, _ readFile: @escaping FileReader
+    ) {
         self.readFile = readFile
+        self.memory = memory
         reader = ConfigurationReader(environment: environment)
     }
 
     public static func decode(
         path: String, environment: [String: String], readFile: @escaping FileReader
     ) -> DecodedConfiguration {
-        var decoder = ConfigurationDecoder(environment: environment, readFile: readFile)
+        var memory: ConfigurationMemory?
+        return decode(path: path, environment: environment, &memory, readFile: readFile)
+    }
+
+    /// The same, with deployments of the read before taken over where their text is what it was; nil: from nothing, and
+    /// for nobody.
+    public static func decode(
+        path: String, environment: [String: String], _ memory: inout ConfigurationMemory?,
+        readFile: @escaping FileReader
+    ) -> DecodedConfiguration {
+        var contents: [String: Result<[UInt8], SystemError>] = [:]
+        let read: FileReader = { path in
+            if let content = contents[path] { return content }
+            let content = readFile(path)
+            contents[path] = content
+            return content
+        }
+        var decoder = ConfigurationDecoder(environment, memory, read)
         decoder.decode(path)
+        if decoder.itemsLeftOut > 0 {
+            // What was remembered does not hold here, or something is wrong elsewhere: everything is read.
+            decoder = ConfigurationDecoder(environment, ConfigurationMemory(), read)
+            decoder.decode(path)
+        }
+        if let former = memory {
+            if decoder.reader.problems.contains(where: { $0.severity == .error }) {
+                // A file that could not be read, and those that it names, may come back as they were.
+                decoder.remembered.lists.merge(former.lists) { read, _ in read }
+            }
+            memory = decoder.remembered
+        }
         return DecodedConfiguration(
             configuration: decoder.configuration, problems: decoder.reader.problems.inOrderOfText(),
             files: decoder.files)
@@ -61,7 +101,8 @@ public struct ConfigurationDecoder {
     private mutating func decode(_ path: String) {
         let start = Position(file: path, line: 1, column: 1)
         configuration.general.masterKeyPosition = start
-        guard let root = load(path, from: start, pathInFile: "") else { return }
+        guard let file = load(path, from: start, pathInFile: "") else { return }
+        let root = file.root
         guard let members = reader.section(root, "", KnownKeys.top) else { return }
         // First, so that every reference in every file sees them.
         if let node = members["environment_variables"] { applyEnvironment(node) }
@@ -69,7 +110,7 @@ public struct ConfigurationDecoder {
         if let node = members["litellm_settings"] { decodeLiteLLM(node) }
         if let node = members["router_settings"] { decodeRouter(node) }
         if let node = members["tagway"] { decodeTagway(node) }
-        if let node = members["model_list"] { decodeModels(node) }
+        if let node = members["model_list"] { decodeModels(node, of: file) }
         if let node = members["include"] { include(node, in: path) }
         if members["model_list"] == nil, members["include"] == nil {
             reader.warn(root.position, "model_list", "no models are configured", hint: "every request is refused")
@@ -93,7 +134,7 @@ public struct ConfigurationDecoder {
     }
 
     /// Reads and parses a file; nil when it cannot be used, which has then been said.
-    private mutating func load(_ path: String, from place: Position, pathInFile: String) -> YAMLNode? {
+    private mutating func load(_ path: String, from place: Position, pathInFile: String) -> ReadFile? {
         switch readFile(path) {
         case .failure(let error):
             reader.fail(place, pathInFile, "cannot read \(path): \(error.reason)")
@@ -101,7 +142,12 @@ public struct ConfigurationDecoder {
         case .success(let bytes):
             files.append(.init(path: path, bytes: bytes))
             do throws(YAMLDocument.Failure) {
-                if let root = try YAMLDocument.read(bytes, file: path) { return root }
+                let known = memory?.lists[path]
+                let skeleton = known.map { ListSkeleton(bytes, $0) }
+                itemsLeftOut += skeleton?.taken.count ?? 0
+                let root = try YAMLDocument.read(
+                    skeleton?.bytes ?? bytes, file: path, gaps: known.flatMap { skeleton?.gaps($0) } ?? [])
+                if let root { return ReadFile(path: path, text: bytes, root: root, skeleton: skeleton) }
                 reader.fail(Position(file: path, line: 1, column: 1), "", "the file is empty")
             } catch {
                 reader.fail(error.position, "", error.message, hint: "this is not valid YAML")
@@ -142,10 +188,10 @@ public struct ConfigurationDecoder {
                 reader.fail(node.position, key, "\(full) is included twice, or includes itself")
                 continue
             }
-            guard let root = load(full, from: node.position, pathInFile: key),
-                let members = reader.section(root, "", KnownKeys.top)
+            guard let file = load(full, from: node.position, pathInFile: key),
+                let members = reader.section(file.root, "", KnownKeys.top)
             else { continue }
-            if let models = members["model_list"] { decodeModels(models) }
+            if let models = members["model_list"] { decodeModels(models, of: file) }
             for other in members where other.key != "model_list" {
                 reader.warn(
                     other.value.position, other.key, "has no effect in an included file",

@@ -24,18 +24,42 @@ public final class YAMLNode: Sendable {
 
     public let value: Value
     public let position: Position
+    /// Characters before it in the text that was read.
+    let offset: Int
+    /// Whether it has an anchor or a tag.
+    let hasProperties: Bool
+    /// Whether neither it nor a node within it has an anchor or a tag, or is named by an alias: its text alone says what
+    /// it is.
+    let isClosed: Bool
     /// Levels of nodes within this one, those that aliases stand for counted.
     let height: Int
 
-    init(_ value: Value, at position: Position) {
+    init(_ value: Value, at position: Position, offset: Int, hasProperties: Bool) {
         self.value = value
         self.position = position
-        height =
-            switch value {
-            case .scalar: 0
-            case .sequence(let items): 1 + items.reduce(0) { max($0, $1.height) }
-            case .mapping(let members): 1 + members.reduce(0) { max($0, $1.key.height, $1.value.height) }
+        self.offset = offset
+        self.hasProperties = hasProperties
+        var height = 0
+        // What an alias stands for has an anchor.
+        var isClosed = !hasProperties
+        func hold(_ node: YAMLNode) {
+            height = max(height, node.height + 1)
+            isClosed = isClosed && node.isClosed
+        }
+        switch value {
+        case .scalar: break
+        case .sequence(let items):
+            height = 1
+            for item in items { hold(item) }
+        case .mapping(let members):
+            height = 1
+            for member in members {
+                hold(member.key)
+                hold(member.value)
             }
+        }
+        self.height = height
+        self.isClosed = isClosed
     }
 }
 
@@ -47,8 +71,17 @@ public enum YAMLDocument {
         public let position: Position
     }
 
+    /// Lines of a file that are not in the text that is read of it.
+    struct Gap {
+        /// Characters of the text before the first node behind the gap.
+        var offset: Int
+        var lines: Int
+    }
+
     /// The root of the only document in `bytes`; nil when the text is empty.
-    public static func read(_ bytes: [UInt8], file: String) throws(Failure) -> YAMLNode? {
+    ///
+    /// `gaps`, in order, are counted into the lines of what stands behind them.
+    static func read(_ bytes: [UInt8], file: String, gaps: [Gap] = []) throws(Failure) -> YAMLNode? {
         var parser = unsafe yaml_parser_t()
         guard unsafe yaml_parser_initialize(&parser) == 1 else {
             throw Failure(message: "out of memory", position: Position(file: file, line: 1, column: 1))
@@ -58,7 +91,7 @@ public enum YAMLDocument {
             // libyaml keeps the pointer for as long as the parser lives, which is within this closure.
             unsafe yaml_parser_set_input_string(&parser, text.baseAddress, text.count)
             unsafe yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
-            var reader = Reader(file: file)
+            var reader = Reader(file: file, gaps: gaps)
             do throws(Failure) {
                 return .success(try unsafe reader.document(&parser))
             } catch {
@@ -71,9 +104,15 @@ public enum YAMLDocument {
     private struct Event {
         enum Kind { case scalar(String, isPlain: Bool), sequence, mapping, alias(String), end, streamEnd, other }
 
-        var kind: Kind
-        var anchor: String?
-        var position: Position
+        let kind: Kind
+        let position: Position
+        let offset: Int
+        let anchor: String?
+        let hasProperties: Bool
+    }
+
+    private static func node(_ value: YAMLNode.Value, _ event: Event) -> YAMLNode {
+        YAMLNode(value, at: event.position, offset: event.offset, hasProperties: event.hasProperties)
     }
 
     private struct Reader {
@@ -81,10 +120,15 @@ public enum YAMLDocument {
         static let deepest = 64
 
         let file: String
+        let gaps: [Gap]
         var anchors: [String: YAMLNode] = [:]
+        /// Gaps that have been passed, and their lines.
+        private var passed = 0
+        private var linesLeftOut = 0
 
-        init(file: String) {
+        init(file: String, gaps: [Gap]) {
             self.file = file
+            self.gaps = gaps
         }
 
         mutating func document(_ parser: UnsafeMutablePointer<yaml_parser_t>) throws(Failure) -> YAMLNode? {
@@ -110,7 +154,7 @@ public enum YAMLDocument {
             let node: YAMLNode
             switch event.kind {
             case .scalar(let text, let isPlain):
-                node = YAMLNode(.scalar(text, isPlain: isPlain), at: event.position)
+                node = YAMLDocument.node(.scalar(text, isPlain: isPlain), event)
             case .alias(let name):
                 guard let known = anchors[name] else {
                     throw Failure(message: "alias *\(name) names no anchor", position: event.position)
@@ -126,7 +170,7 @@ public enum YAMLDocument {
                     if case .end = item.kind { break }
                     items.append(try unsafe self.node(item, parser, depth: depth + 1))
                 }
-                node = YAMLNode(.sequence(items), at: event.position)
+                node = YAMLDocument.node(.sequence(items), event)
             case .mapping:
                 var members: [(key: YAMLNode, value: YAMLNode)] = []
                 while true {
@@ -136,7 +180,7 @@ public enum YAMLDocument {
                     let value = try unsafe next(parser)
                     members.append((keyNode, try unsafe self.node(value, parser, depth: depth + 1)))
                 }
-                node = YAMLNode(.mapping(members), at: event.position)
+                node = YAMLDocument.node(.mapping(members), event)
             case .end, .streamEnd, .other:
                 throw Failure(message: "the document ends too early", position: event.position)
             }
@@ -144,7 +188,7 @@ public enum YAMLDocument {
             return node
         }
 
-        private func next(_ parser: UnsafeMutablePointer<yaml_parser_t>) throws(Failure) -> Event {
+        private mutating func next(_ parser: UnsafeMutablePointer<yaml_parser_t>) throws(Failure) -> Event {
             var event = unsafe yaml_event_t()
             guard unsafe yaml_parser_parse(parser, &event) == 1 else {
                 let mark = unsafe parser.pointee.problem_mark
@@ -154,29 +198,35 @@ public enum YAMLDocument {
             }
             defer { unsafe yaml_event_delete(&event) }
             let mark = unsafe event.start_mark
-            let position = Position(file: file, line: mark.line + 1, column: mark.column + 1)
+            while passed < gaps.count, mark.index >= gaps[passed].offset {
+                linesLeftOut += gaps[passed].lines
+                passed += 1
+            }
+            let line = mark.line + 1 + linesLeftOut
+            let position = Position(file: file, line: line, column: mark.column + 1)
+            func made(_ kind: Event.Kind, anchor: String? = nil, hasTag: Bool = false) -> Event {
+                Event(
+                    kind: kind, position: position, offset: mark.index, anchor: anchor,
+                    hasProperties: hasTag || anchor != nil)
+            }
             switch unsafe event.type {
             case YAML_SCALAR_EVENT:
                 let scalar = unsafe event.data.scalar
                 let bytes = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
                 let text = unsafe String(decoding: bytes, as: UTF8.self)
                 let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
-                return Event(
-                    kind: .scalar(text, isPlain: isPlain), anchor: unsafe name(scalar.anchor), position: position)
+                return unsafe made(
+                    .scalar(text, isPlain: isPlain), anchor: name(scalar.anchor), hasTag: scalar.tag != nil)
             case YAML_SEQUENCE_START_EVENT:
-                return Event(
-                    kind: .sequence, anchor: unsafe name(event.data.sequence_start.anchor), position: position)
+                let start = unsafe event.data.sequence_start
+                return unsafe made(.sequence, anchor: name(start.anchor), hasTag: start.tag != nil)
             case YAML_MAPPING_START_EVENT:
-                return Event(kind: .mapping, anchor: unsafe name(event.data.mapping_start.anchor), position: position)
-            case YAML_ALIAS_EVENT:
-                let alias = unsafe name(event.data.alias.anchor) ?? ""
-                return Event(kind: .alias(alias), anchor: nil, position: position)
-            case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
-                return Event(kind: .end, anchor: nil, position: position)
-            case YAML_STREAM_END_EVENT:
-                return Event(kind: .streamEnd, anchor: nil, position: position)
-            default:
-                return Event(kind: .other, anchor: nil, position: position)
+                let start = unsafe event.data.mapping_start
+                return unsafe made(.mapping, anchor: name(start.anchor), hasTag: start.tag != nil)
+            case YAML_ALIAS_EVENT: return made(.alias(unsafe name(event.data.alias.anchor) ?? ""))
+            case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: return made(.end)
+            case YAML_STREAM_END_EVENT: return made(.streamEnd)
+            default: return made(.other)
             }
         }
 

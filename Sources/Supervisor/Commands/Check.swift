@@ -3,7 +3,7 @@ internal import Shared
 /// `tagway check`: says everything that is wrong with a configuration, and whether it could be served.
 enum Check {
     static func run(_ options: CheckOptions) -> Int32 {
-        let source = ConfigurationSource(
+        var source = ConfigurationSource(
             path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict)
         let loaded = source.load()
         let (text, code) = report(loaded, isStrict: options.isStrict)

@@ -4,7 +4,7 @@ internal import Worker
 /// `tagway explain`: says where a request would go, and why. Nothing is sent.
 enum Explain {
     static func run(_ options: ExplainOptions) -> Int32 {
-        let source = ConfigurationSource(
+        var source = ConfigurationSource(
             path: options.config, environmentFile: options.environmentFile, isStrict: options.isStrict)
         let loaded = source.load()
         guard loaded.decoded.isUsableAtStart(strict: options.isStrict) else {

@@ -6,6 +6,8 @@ struct ConfigurationSource {
     let environmentFile: String?
     /// Whether a warning counts as an error.
     let isStrict: Bool
+    /// What each read leaves to the next; nil where there is only one.
+    var memory: ConfigurationMemory?
 
     /// What `tagway check` has to be told to read the same.
     var checkArguments: [String] {
@@ -36,7 +38,7 @@ struct ConfigurationSource {
     /// Reads everything anew. What is wrong is among the problems; nothing is thrown.
     ///
     /// `kept`: the files as they were then; the environment is that of now all the same.
-    func load(
+    mutating func load(
         _ environment: [String: String] = CurrentProcess.environment(), from kept: LastGood.Record? = nil
     ) -> Loaded {
         var environment = environment
@@ -47,7 +49,7 @@ struct ConfigurationSource {
             files[environmentFile] = FileState(content)
             problems = Self.apply(content, of: environmentFile, to: &environment)
         }
-        var decoded = ConfigurationDecoder.decode(path: path, environment: environment) { path in
+        var decoded = ConfigurationDecoder.decode(path: path, environment: environment, &memory) { path in
             let content = kept?.content(of: path) ?? File.read(path)
             files[path] = FileState(content)
             return content

@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func aFileThatIsNotThereIsAProblem() {
-        let source = ConfigurationSource(path: "/nonexistent/c.yaml", environmentFile: nil, isStrict: false)
+        var source = ConfigurationSource(path: "/nonexistent/c.yaml", environmentFile: nil, isStrict: false)
         let (output, code) = Check.report(source.load([:]), isStrict: false)
         #expect(output.contains("cannot read /nonexistent/c.yaml: No such file or directory"))
         #expect(code == ExitCode.configuration)
