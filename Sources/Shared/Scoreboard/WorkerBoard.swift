@@ -27,6 +27,8 @@ public final class WorkerBoard {
     private var untracked: Int64 = 0
     private var liveGenerations: Int64 = 0
     public private(set) var inFlight = 0
+    /// When the latest request began.
+    public private(set) var latestBegin = Instant(nanoseconds: 0)
     public private(set) var connections = 0
 
     /// The place of a request for which the table had no room.
@@ -46,6 +48,7 @@ public final class WorkerBoard {
         requests &+= 1
         memory.store(requests, offset + Field.requests)
         inFlight += 1
+        latestBegin = now
         memory.store(Int64(inFlight), offset + Field.inFlight)
         guard let place = takePlace() else {
             untracked &+= 1

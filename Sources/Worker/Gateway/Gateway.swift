@@ -58,19 +58,27 @@ public import Shared
     /// Lets requests go first when it is time for that.
     private func pause(_ time: inout Instant) async {
         guard Clock.now() >= time else { return }
-        if generation == nil {
-            // There are none yet: the loop only turns, which takes no millisecond.
-            await EventLoop.shared.turn()
-        } else {
+        if isServing {
             await EventLoop.shared.sleep(until: Clock.now() + Self.pause)
+        } else {
+            // Nobody wants the processor now: the loop only turns, which takes no millisecond.
+            await EventLoop.shared.turn()
         }
         time = Clock.now() + Self.slice
     }
 
+    /// Whether there are requests, or were a moment ago: then the next one is near.
+    private var isServing: Bool {
+        guard let board else { return generation != nil }
+        return board.inFlight > 0 || EventLoop.now - board.latestBegin < Self.quiet
+    }
+
     /// How long requests may wait for what is done beside them, and how much time they have then: a worker that is busy
-    /// without a pause takes the processor from clients and upstreams of the same machine, too.
+    /// without a pause takes the processor from clients and upstreams of the same machine, too. Between requests as well:
+    /// the next client has to get it first.
     private static let slice = TimeSpan(nanoseconds: 300_000)
     private static let pause = TimeSpan.milliseconds(1)
+    private static let quiet = TimeSpan.milliseconds(20)
 
     private func setUpTLS(of next: Generation) throws(GenerationRefused) {
         let settings = next.settings.tls
