@@ -30,19 +30,24 @@ public struct DeploymentSlots: Sendable {
         var reused: [Int] = []
         for index in configuration.deployments.indices {
             let id = configuration.deployments[index].id
-            if slots[id] == nil {
-                if used < limit {
-                    slots[id] = used
-                    used += 1
-                } else if !released.isEmpty {
-                    let slot = released.removeFirst()
-                    slots[id] = slot
-                    reused.append(slot)
-                }
-            }
-            configuration.deployments[index].boardSlot = slots[id] ?? -1
+            let slot = slots[id] ?? place(for: id, &reused)
+            configuration.deployments[index].boardSlot = slot
         }
         return reused
+    }
+
+    /// One that is new; -1 where there is none.
+    private mutating func place(for id: String, _ reused: inout [Int]) -> Int {
+        if used < limit {
+            used += 1
+            slots[id] = used - 1
+            return used - 1
+        }
+        guard !released.isEmpty else { return -1 }
+        let slot = released.removeFirst()
+        slots[id] = slot
+        reused.append(slot)
+        return slot
     }
 
     /// Gives back the places of all that `configuration`, now in force, no longer has.
