@@ -17,15 +17,6 @@ struct ReadFile {
     }
 }
 
-/// Where a deployment has its id.
-struct IDPlace {
-    let position: Position
-    /// The deployment's number in the list of its file.
-    let number: Int
-
-    var path: String { "model_list[\(number)].model_info.id" }
-}
-
 /// Deployments of earlier reads are taken over.
 extension ConfigurationDecoder {
     /// The items that libyaml has read, and between them those that are remembered. What is not at a place where that
@@ -64,7 +55,7 @@ extension ConfigurationDecoder {
             next.items.append(
                 RememberedItem(
                     range: skeleton.pieces[place].range, lines: items[index + 1].position.line - left - line,
-                    idPlace: idPosition.map { ($0.line - line, $0.column) },
+                    idPlace: idPosition.map { ($0.line - line, $0.column) }, madeID: ids[deployments].made,
                     deployment: configuration.deployments[deployments]))
         }
         remembered.lists[file.path] = next
@@ -84,12 +75,12 @@ extension ConfigurationDecoder {
             var item = known.items[skeleton.taken[index]]
             item.range = start..<start + item.range.count
             configuration.deployments.append(item.deployment)
-            idPlaces.append(
-                item.idPlace.map { place in
-                    IDPlace(
-                        position: Position(file: node.file, line: line + place.lines, column: place.column),
-                        number: number)
-                })
+            let place = item.idPlace.map { place in
+                IDPlace(
+                    position: Position(file: node.file, line: line + place.lines, column: place.column),
+                    number: number)
+            }
+            ids.append(IDOrigin(place: place, made: item.madeID))
             start += item.range.count
             line += item.lines
             number += 1

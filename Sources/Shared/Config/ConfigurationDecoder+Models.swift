@@ -43,7 +43,10 @@ extension ConfigurationDecoder {
             return
         }
         configuration.deployments.append(deployment)
-        idPlaces.append(idPosition.map { IDPlace(position: $0, number: number) })
+        ids.append(
+            IDOrigin(
+                place: idPosition.map { IDPlace(position: $0, number: number) },
+                made: deployment.id.isEmpty ? MadeID(for: deployment) : nil))
     }
 
     private mutating func decodeInfo(_ node: YAMLNode, _ path: String, into deployment: inout Deployment) {
@@ -137,9 +140,9 @@ extension ConfigurationDecoder {
             deployment.basePath = "/v1"
             return
         }
-        // Most deployments in a row are asked at one place.
-        if let last = lastBase, last.text == base {
-            (deployment.apiBase, deployment.origin, deployment.basePath) = (last.shown, last.origin, last.path)
+        // Most deployments are asked at few places.
+        if let known = bases[base] {
+            (deployment.apiBase, deployment.origin, deployment.basePath) = known
             return
         }
         deployment.apiBase = String(base.prefix { $0 != "?" && $0 != "#" })
@@ -151,7 +154,7 @@ extension ConfigurationDecoder {
         }
         deployment.origin = origin
         deployment.basePath = basePath
-        lastBase = (base, deployment.apiBase, origin, basePath)
+        bases[base] = (deployment.apiBase, origin, basePath)
     }
 
     /// Scheme, host, port and path (without a trailing slash) of a base URL; RFC 3986 without user information.
@@ -269,70 +272,5 @@ extension ConfigurationDecoder {
     /// Whether a parameter of this name could hold a key.
     private static func mayBeSecret(_ name: String) -> Bool {
         ["key", "token", "secret", "password", "credential", "headers"].contains(where: name.lowercased().contains)
-    }
-
-    /// What can be said only when all deployments are known: ids and the groups that were left out.
-    mutating func finishModels() {
-        var seen: [String: Int] = [:]
-        for index in configuration.deployments.indices {
-            guard configuration.deployments[index].id.isEmpty else { continue }
-            let id = Self.identifier(configuration.deployments[index], &seen)
-            configuration.deployments[index].id = id
-            configuration.deployments[index].infoJSON = Self.info(configuration.deployments[index].infoJSON, id: id)
-        }
-        var owners: [String: String] = [:]
-        for index in configuration.deployments.indices {
-            let (id, name) = (configuration.deployments[index].id, configuration.deployments[index].modelName)
-            if let owner = owners.updateValue(name, forKey: id) {
-                let place = idPlaces[index]
-                reader.fail(
-                    place?.position ?? Position(file: files.first?.path ?? "", line: 1, column: 1),
-                    place?.path ?? "model_info.id",
-                    "the id \(id) is given to deployments of \(owner) and of \(name)")
-            }
-        }
-        if configuration.deployments.count > Configuration.mostDeployments {
-            reader.fail(
-                Position(file: files.first?.path ?? "", line: 1, column: 1), "model_list",
-                "has \(configuration.deployments.count) deployments; at most \(Configuration.mostDeployments) can be"
-                    + " counted over all workers")
-        }
-        checkMentioned()
-        checkHiddenNames()
-        let served = Set(configuration.deployments.map(\.modelName))
-        configuration.leftOut.removeAll { served.contains($0.modelName) || $0.modelName.isEmpty }
-        for alias in configuration.router.aliases where !served.contains(alias.target) {
-            reader.warn(
-                alias.position, "router_settings.model_group_alias.\(alias.name)",
-                "its target \(alias.target) is no model name",
-                hint: NearestWord.of(alias.target, among: served).map { "did you mean `\($0)`?" })
-        }
-    }
-
-    /// `model_info` as it is shown, with the id that it lacks.
-    private static func info(_ json: String, id: String) -> String {
-        let rest = json.isEmpty || json == "{}" ? "{" : "\(json.dropLast()),"
-        return "\(rest)\"id\":\(YAMLScalar.quoted(id))}"
-    }
-
-    /// A stable id for a deployment that has none: a hash of its name and parameters, keys left out; equal ones
-    /// are numbered.
-    private static func identifier(_ deployment: Deployment, _ seen: inout [String: Int]) -> String {
-        let text = "\(deployment.modelName)\u{0}\(deployment.parametersJSON)\u{0}\(deployment.apiBase)"
-        let count = seen[text, default: 0]
-        seen[text] = count + 1
-        // Four hashes side by side: each waits for its own multiplication only.
-        let start: UInt64 = 0xCBF2_9CE4_8422_2325
-        let step: UInt64 = 0x9E37_79B9_7F4A_7C15
-        var hashes = SIMD4(start, start &+ step, start &+ step &* 2, start &+ step &* 3)
-        for byte in "\(text)\u{0}\(count)".utf8 {
-            for index in 0..<4 { hashes[index] = (hashes[index] ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        }
-        let buffer = ByteBuffer(capacity: 64)
-        for index in 0..<4 {
-            let hash = (hashes[index] ^ hashes[index] >> 33) &* 0xFF51_AFD7_ED55_8CCD
-            buffer.append(hex: hash ^ hash >> 33, digits: 16)
-        }
-        return String(decoding: buffer.storage[buffer.readable], as: UTF8.self)
     }
 }

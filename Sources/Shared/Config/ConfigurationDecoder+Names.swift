@@ -26,24 +26,19 @@ extension ConfigurationDecoder {
     }
 
     /// Of equal names an id counts before an alias, and that before a group, which is then out of reach.
-    mutating func checkHiddenNames() {
-        var sizes: [String: Int] = [:]
-        for index in configuration.deployments.indices {
-            sizes[configuration.deployments[index].modelName, default: 0] += 1
-        }
+    mutating func checkHiddenNames(_ sizes: [String: Int], _ owners: [String: IDOwner]) {
         for index in configuration.deployments.indices {
             let id = configuration.deployments[index].id
-            guard let place = idPlaces[index], let size = sizes[id],
+            guard let place = ids[index].place, let size = sizes[id],
                 size > 1 || configuration.deployments[index].modelName != id
             else { continue }
             reader.warn(
                 place.position, place.path, "the id \(id) hides the model of that name",
                 hint: "requests for it go to this deployment alone")
         }
-        let ids = Set(configuration.deployments.map(\.id))
         for alias in configuration.router.aliases where alias.name != alias.target {
             let path = "router_settings.model_group_alias.\(alias.name)"
-            if ids.contains(alias.name) {
+            if owners[alias.name] != nil {
                 reader.warn(
                     alias.position, path, "a deployment has this name as its id",
                     hint: "requests for it go to that deployment")

@@ -146,11 +146,10 @@ extension ConfigurationDecoder {
     }
 
     /// Names of model groups outside of the model list: each has to lead somewhere.
-    mutating func checkMentioned() {
-        let names = Set(configuration.deployments.map(\.modelName)).union(configuration.router.aliases.map(\.name))
-        let ids = Set(configuration.deployments.map(\.id))
+    mutating func checkMentioned(_ sizes: [String: Int], _ owners: [String: IDOwner]) {
+        let names = Set(sizes.keys).union(configuration.router.aliases.map(\.name))
         let wildcards = names.filter { $0.contains("*") }
-        for (name, position, path) in mentioned where !names.contains(name) && !ids.contains(name) {
+        for (name, position, path) in mentioned where !names.contains(name) && owners[name] == nil {
             if wildcards.contains(where: { Glob($0).matches(name) }) { continue }
             if configuration.leftOut.contains(where: { $0.modelName == name }) { continue }
             reader.warn(

@@ -34,13 +34,13 @@ public struct ConfigurationDecoder {
     var reader: ConfigurationReader
     var configuration = Configuration()
     private(set) var files: [DecodedConfiguration.FileContent] = []
-    /// Where ids are given: of each deployment, and of the one that is being read.
-    var idPlaces: [IDPlace?] = []
+    /// Where each deployment has its id from, and where the one that is being read has it.
+    var ids: [IDOrigin] = []
     var idPosition: Position?
     /// Names of parameters, and whether they may hold a key.
     var secretNames: [String: Bool] = [:]
-    /// The latest base URL, as given and as it was understood.
-    var lastBase: (text: String, shown: String, origin: Origin, path: String)?
+    /// Base URLs as given, and as they were understood.
+    var bases: [String: (shown: String, origin: Origin, path: String)] = [:]
     /// Names of model groups that settings mention, and where.
     var mentioned: [(name: String, position: Position, path: String)] = []
 

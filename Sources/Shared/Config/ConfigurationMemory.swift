@@ -8,7 +8,7 @@ public struct ConfigurationMemory: Sendable {
     /// By path as given.
     var lists: [String: RememberedList] = [:]
     /// How many deployments the last read took over.
-    var taken = 0
+    public internal(set) var taken = 0
 
     public init() {}
 }
@@ -32,6 +32,7 @@ struct RememberedItem: Sendable {
     let lines: Int
     /// Where it has its id: lines below the first one, and the column.
     let idPlace: (lines: Int, column: Int)?
+    let madeID: MadeID?
     /// As it was decoded by itself.
     let deployment: Deployment
 }
