@@ -2,32 +2,61 @@
 ///
 /// Strings and arrays carry their length in front, numbers are 8 bytes, little endian.
 public struct BinaryEncoder {
-    public private(set) var bytes: [UInt8] = []
+    /// What has been put, and room for more: an array that grows by each number and string checks and counts more than it
+    /// copies.
+    private var room: [UInt8] = []
+    public private(set) var count = 0
 
     public init() {}
 
+    public var bytes: [UInt8] { Array(room[..<count]) }
+
     public mutating func put(_ number: UInt64) {
-        bytes.append(word: number)
+        makeRoom(8)
+        room.store(number, at: count)
+        count += 8
     }
 
     public mutating func put(_ number: Int) { put(UInt64(bitPattern: Int64(number))) }
     public mutating func put(_ number: Double) { put(number.bitPattern) }
-    public mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+
+    public mutating func put(_ flag: Bool) {
+        makeRoom(1)
+        room[count] = flag ? 1 : 0
+        count += 1
+    }
 
     /// As a string is put.
     public mutating func put(raw: [UInt8]) {
         put(raw.count)
-        bytes.append(contentsOf: raw)
+        put(bare: raw)
     }
 
     /// Without a length in front: who reads it knows it.
     public mutating func put(bare raw: [UInt8]) {
-        bytes.append(contentsOf: raw)
+        put(raw.span)
+    }
+
+    /// What another one has put.
+    public mutating func put(bare other: BinaryEncoder) {
+        put(other.room.span.extracting(0..<other.count))
     }
 
     public mutating func put(_ text: String) {
-        put(text.utf8.count)
-        bytes.append(contentsOf: text.utf8)
+        let bytes = text.utf8Span.span
+        put(bytes.count)
+        put(bytes)
+    }
+
+    private mutating func put(_ bytes: Span<UInt8>) {
+        makeRoom(bytes.count)
+        room.copy(bytes, to: count)
+        count += bytes.count
+    }
+
+    @inline(__always)
+    private mutating func makeRoom(_ more: Int) {
+        if room.count - count < more { room = room.grown(to: max(256, (count + more) * 2), keeping: 0..<count) }
     }
 
     public mutating func put<Value>(_ value: Value?, _ body: (inout BinaryEncoder, Value) -> Void) {

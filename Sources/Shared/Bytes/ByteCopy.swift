@@ -170,12 +170,6 @@ extension [UInt8] {
 }
 
 extension [UInt8] {
-    /// Appends the eight bytes of `word`, the lowest first.
-    @inline(__always)
-    mutating func append(word: UInt64) {
-        unsafe Swift.withUnsafeBytes(of: word.littleEndian) { unsafe append(contentsOf: $0) }
-    }
-
     /// An array of `count` bytes that begins with those of `range`.
     ///
     /// The rest is not written to: to zero a megabyte that a body is received into costs as much as to scan it. Who

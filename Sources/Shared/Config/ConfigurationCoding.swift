@@ -16,10 +16,10 @@ extension Configuration {
         var lengths: [(choice: Int, rest: Int)] = []
         lengths.reserveCapacity(deployments.count)
         for index in deployments.indices {
-            let (choice, rest) = (choices.bytes.count, rests.bytes.count)
+            let (choice, rest) = (choices.count, rests.count)
             deployments[index].encodeChoice(into: &choices)
             deployments[index].encodeRest(into: &rests)
-            lengths.append((choices.bytes.count - choice, rests.bytes.count - rest))
+            lengths.append((choices.count - choice, rests.count - rest))
         }
         var front = BinaryEncoder()
         encodeSettings(into: &front)
@@ -30,8 +30,8 @@ extension Configuration {
         var out = BinaryEncoder()
         out.put(Self.version)
         out.put(raw: front.bytes)
-        out.put(bare: choices.bytes)
-        out.put(bare: rests.bytes)
+        out.put(bare: choices)
+        out.put(bare: rests)
         return out.bytes
     }
 
