@@ -8,7 +8,7 @@ public struct ConfigurationMemory: Sendable {
     /// By path as given.
     var lists: [String: RememberedList] = [:]
     /// How many deployments the last read took over.
-    public internal(set) var taken = 0
+    var taken = 0
 
     public init() {}
 }

@@ -168,6 +168,15 @@ struct ModelDifference: Equatable {
     }
 
     init(from old: Configuration, to new: Configuration) {
+        let places = new.deployments.indices
+        if old.deployments.indices == places,
+            places.allSatisfy({ old.deployments[$0].modelName == new.deployments[$0].modelName })
+        {
+            // As after most edits.
+            let differing = places.filter { old.deployments[$0] != new.deployments[$0] }
+            changed = Set(differing.map { new.deployments[$0].modelName }).sorted().abridged
+            return
+        }
         // By index: to move ten thousand deployments about takes longer than to compare them.
         let before = Dictionary(grouping: old.deployments.indices) { old.deployments[$0].modelName }
         let after = Dictionary(grouping: new.deployments.indices) { new.deployments[$0].modelName }

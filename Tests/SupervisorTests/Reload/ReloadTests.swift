@@ -42,6 +42,11 @@ import Testing
         #expect(difference.added == ["came"])
         #expect(difference.removed == ["gone"])
         #expect(difference.changed == ["grown", "new id"])
+        let inPlace = ModelDifference(
+            from: configuration([("kept", "1"), ("two", "2"), ("two", "3"), ("b", "4"), ("a", "5")]),
+            to: configuration([("kept", "1"), ("two", "6"), ("two", "7"), ("b", "8"), ("a", "9")]))
+        #expect(inPlace.added == [] && inPlace.removed == [])
+        #expect(inPlace.changed == ["a", "b", "two"])
     }
 
     // MARK: Verdicts
