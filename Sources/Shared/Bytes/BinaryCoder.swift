@@ -7,9 +7,12 @@ public struct BinaryEncoder {
     private var room: [UInt8] = []
     public private(set) var count = 0
 
-    public init() {}
+    /// `capacity`: how many bytes it should have room for from the beginning.
+    public init(capacity: Int = 0) {
+        if capacity > 0 { room = room.grown(to: capacity, keeping: 0..<0) }
+    }
 
-    public var bytes: [UInt8] { Array(room[..<count]) }
+    public var bytes: [UInt8] { count == room.count ? room : Array(room[..<count]) }
 
     public mutating func put(_ number: UInt64) {
         makeRoom(8)

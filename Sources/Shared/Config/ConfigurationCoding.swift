@@ -27,9 +27,10 @@ extension Configuration {
             out.put(length.choice)
             out.put(length.rest)
         }
-        var out = BinaryEncoder()
+        var out = BinaryEncoder(capacity: ConfigurationFront.headLength + front.count + choices.count + rests.count)
         out.put(Self.version)
-        out.put(raw: front.bytes)
+        out.put(front.count)
+        out.put(bare: front)
         out.put(bare: choices)
         out.put(bare: rests)
         return out.bytes
