@@ -8,11 +8,19 @@ enum ConfigurationTarget {
     static func run(_ bytes: [UInt8]) throws(FuzzFailure) {
         let parts = bytes.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false).map(Array.init)
         let names = ["/etc/config.yaml", "/etc/a.yaml", "/etc/b.yaml"]
-        let decoded = ConfigurationDecoder.decode(path: names[0], environment: environment) { path in
+        let read: ConfigurationDecoder.FileReader = { path in
             guard let index = names.firstIndex(of: path), index < parts.count else {
                 return .failure(SystemError(call: "open", code: 2))
             }
             return .success(parts[index])
+        }
+        let decoded = ConfigurationDecoder.decode(path: names[0], environment: environment, readFile: read)
+        var memory: ConfigurationMemory? = ConfigurationMemory()
+        for _ in 0..<2 {
+            let again = ConfigurationDecoder.decode(path: names[0], environment: environment, &memory, readFile: read)
+            try claim(
+                "a read that remembers says the same",
+                again.configuration == decoded.configuration && again.problems == decoded.problems, "\(again.problems)")
         }
         for problem in decoded.problems {
             try claim(
