@@ -94,8 +94,29 @@ public struct ChunkedDecoder: Sendable {
         }
     }
 
+    /// The data of the chunk that `bytes[range]` is, all of it from its size to its end: so come most events of a stream. Nil,
+    /// and nothing has happened, where it is anything else.
+    @inline(__always)
+    public func takeChunk(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int>? {
+        guard phase == .size, digits == 0, range.count >= 6 else { return nil }
+        let span = bytes.span
+        let end = range.upperBound - 2
+        guard span[end] == ASCII.carriageReturn, span[end + 1] == ASCII.lineFeed else { return nil }
+        var at = range.lowerBound
+        var size = 0
+        while at < end, at - range.lowerBound < 8, let digit = ASCII.hexValue(span[at]) {
+            size = size << 4 | Int(digit)
+            at += 1
+        }
+        guard at > range.lowerBound, end - at == size + 2, span[at] == ASCII.carriageReturn,
+            span[at + 1] == ASCII.lineFeed
+        else { return nil }
+        // A size of 0 would be the end, with a trailer of no lines.
+        return size > 0 ? at + 2..<end : nil
+    }
+
     /// Takes what is nearly always between two pieces of data, where all of it is there: the end of one chunk, and a
-    /// size without extension. The state machine judges whatever else there is.
+    /// size without extension, or the end alone where nothing follows yet. The state machine judges whatever else there is.
     private mutating func skim(_ bytes: Span<UInt8>, _ position: inout Int, _ end: Int) -> Bool {
         var at = position
         if phase == .dataReturn {
@@ -103,6 +124,12 @@ public struct ChunkedDecoder: Sendable {
                 return false
             }
             at += 2
+            if at == end {
+                position = at
+                digits = 0
+                phase = .size
+                return true
+            }
         } else if phase != .size || digits > 0 {
             return false
         }

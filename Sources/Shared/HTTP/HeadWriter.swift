@@ -57,8 +57,12 @@ extension ByteBuffer {
         precondition(count > 0 && count < 1 << 32, "a chunk of nothing, or of gigabytes")
         let length = (67 - count.leadingZeroBitCount) / 4
         let digits = ByteWriter.hexDigits(UInt32(count)) >> UInt64(8 * (8 - length))
-        prepend(word: 0x0A0D, count: 2)
-        prepend(word: digits, count: length)
+        if length <= 6 {
+            prepend(word: digits | 0x0A0D << UInt64(8 * length), count: length + 2)
+        } else {
+            prepend(word: 0x0A0D, count: 2)
+            prepend(word: digits, count: length)
+        }
         appendLineEnd()
     }
 }

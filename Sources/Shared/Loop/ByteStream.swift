@@ -24,15 +24,16 @@ public enum StreamFailure: Error, Equatable, Sendable {
 /// Knows no protocol. Every wait has a deadline and may be cancelled.
 @Loop public final class ByteStream {
     public let readiness: Readiness
+    public let number: Int32
     public var layer: (any StreamLayer)?
     private var descriptor: FileDescriptor?
 
     public init(_ descriptor: consuming FileDescriptor) throws(SystemError) {
-        readiness = try Readiness(watching: descriptor.number)
+        number = descriptor.number
+        readiness = try Readiness(watching: number)
         self.descriptor = consume descriptor
     }
 
-    public var number: Int32 { readiness.number }
     public private(set) var isOpen = true
 
     /// Tries once to receive into `buffer`, without waiting. After `wouldBlock` the place to wait at is `receiver`.
@@ -51,7 +52,7 @@ public enum StreamFailure: Error, Equatable, Sendable {
                 }
             } else {
                 do throws(SystemError) {
-                    outcome = try Socket.receive(readiness.number, into: &bytes, room)
+                    outcome = try Socket.receive(number, into: &bytes, room)
                 } catch {
                     throw .system(error)
                 }
@@ -109,6 +110,18 @@ public enum StreamFailure: Error, Equatable, Sendable {
         }
     }
 
+    /// The same for `bytes[range]`, for a piece of a stream.
+    public func trySend(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> Int {
+        guard isOpen else { throw .cancelled }
+        guard !range.isEmpty else { return 0 }
+        switch try send(bytes, range) {
+        case .bytes(let count): return count
+        case .wouldBlock:
+            readiness.isWritable = false
+            return 0
+        }
+    }
+
     /// Sends all of `pieces`, which name `first`, `second` and `third` as 0, 1 and 2, from the `sent`th byte on; waits
     /// for room where needed.
     ///
@@ -156,18 +169,22 @@ public enum StreamFailure: Error, Equatable, Sendable {
         _ pieces: [Piece], from position: Int, skip: Int, _ first: [UInt8], _ second: [UInt8], _ third: [UInt8]
     ) throws(StreamFailure) -> WriteOutcome {
         guard isOpen else { throw .cancelled }
-        if let layer {
+        if layer != nil || position + 1 == pieces.count {
             let piece = pieces[position]
             let bytes = piece.source == 0 ? first : piece.source == 1 ? second : third
-            return try layer.send(bytes, piece.range.lowerBound + skip..<piece.range.upperBound)
+            return try send(bytes, piece.range.lowerBound + skip..<piece.range.upperBound)
         }
         do throws(SystemError) {
-            if position + 1 == pieces.count {
-                let piece = pieces[position]
-                let bytes = piece.source == 0 ? first : piece.source == 1 ? second : third
-                return try Socket.send(number, bytes, piece.range.lowerBound + skip..<piece.range.upperBound)
-            }
             return try Socket.send(number, pieces[position...], skip: skip, first, second, third)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private func send(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> WriteOutcome {
+        if let layer { return try layer.send(bytes, range) }
+        do throws(SystemError) {
+            return try Socket.send(number, bytes, range)
         } catch {
             throw .system(error)
         }

@@ -243,6 +243,16 @@ extension Exchange {
         }
     }
 
+    /// The same where nothing was left of what came before.
+    private func receiveAndPassOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
+        do throws(StreamEnd) {
+            guard try receive(connection) else { return .waits }
+        } catch {
+            return .failed(error)
+        }
+        return passOn(client, connection)
+    }
+
     /// Rewrites what has been received.
     private func takeEvents(_ connection: UpstreamConnection) throws(StreamEnd) {
         while !events.isDone, let piece = try received(connection) {
@@ -366,7 +376,7 @@ extension Exchange {
 extension Exchange: ReadHandler {
     func mayRead() -> Instant? {
         guard let client = stream?.client, let connection = stream?.connection else { return nil }
-        let step = passOn(client, connection)
+        let step = receiveAndPassOn(client, connection)
         if case .waits = step, !connection.stream.waitsToWrite { return waitsUntil(client) }
         stream?.step = step
         return nil

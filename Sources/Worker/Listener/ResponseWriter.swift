@@ -21,6 +21,8 @@ public import Shared
     private let date: ResponseDate
     private var writeTimeout = TimeSpan.seconds(60)
     private var isChunked = false
+    /// Whether a piece of a stream has gone, and the head with it: `buffer` is empty then.
+    private var isBodyUnderWay = false
     private var pieces: [Piece] = []
     /// How much of `pieces` has left, where that is not all.
     private var partly: Int?
@@ -42,6 +44,7 @@ public import Shared
         isHead = false
         minorVersion = 1
         isChunked = false
+        isBodyUnderWay = false
         bytesSent = 0
     }
 
@@ -128,13 +131,27 @@ public import Shared
     /// Sends what goes at once of what is in `buffer` (the head, the first time) and of `body`, the next piece of a
     /// stream, which gets its framing. False when some is left: `sendRest` goes on with the same `body`.
     public func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
+        if !isHead, isChunked { body.frameChunk() }
+        guard isBodyUnderWay, !isHead else { return try tryBegin(body) }
+        let range = body.readable
+        let count = try stream.trySend(body.storage, range)
+        if count < range.count {
+            pieces.empty()
+            pieces.append(Piece(source: 1, range: range))
+            partly = count
+            return false
+        }
+        bytesSent += count
+        return true
+    }
+
+    /// Sends the first piece of a stream, with the head in front.
+    private func tryBegin(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
         hasStarted = true
+        isBodyUnderWay = true
         pieces.empty()
         if !buffer.isEmpty { pieces.append(Piece(source: 0, range: buffer.readable)) }
-        if !isHead {
-            if isChunked { body.frameChunk() }
-            pieces.append(Piece(source: 1, range: body.readable))
-        }
+        if !isHead { pieces.append(Piece(source: 1, range: body.readable)) }
         partly = try trySend(body.storage, [])
         guard partly == nil else { return false }
         sent()

@@ -242,6 +242,10 @@ internal import Shared
     /// The data of all chunks that have been received, in one piece: moved to the front, over the framing between them, for
     /// an event in a chunk of its own is better read with the others.
     private func bufferedChunks() throws(UpstreamFailure) -> Range<Int>? {
+        if let data = decoder.takeChunk(input.storage, input.readable) {
+            input.removeAll()
+            return data
+        }
         var position = input.start
         var data = position..<position
         do throws(HTTPViolation) {
