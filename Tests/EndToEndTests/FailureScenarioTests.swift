@@ -145,11 +145,7 @@ import Testing
             Behaviour {
                 switch kind {
                 case "silent": $0.fault = .silent
-                case "role":
-                    let event = #"data: {"id":"r","choices":[{"index":0,"delta":{"role":"assistant"}}]}"# + "\n\n"
-                    $0.headers = ["content-type": "text/event-stream"]
-                    $0.body = event + ":" + String(repeating: ".", count: event.utf8.count - 1)
-                    $0.fault = .stall
+                case "role": Self.nameOnlyTheRole(&$0)
                 case "cut": $0.cutAfter = 0
                 case "unfinished":
                     $0.framing = .close
@@ -162,6 +158,32 @@ import Testing
         #expect(text.contains("[DONE]") && !text.contains("\"error\""), "\(text)")
         #expect(!text.contains("\"id\":\"r\""))
         #expect(tier.count("first") == 1 && tier.count("second") == 1)
+    }
+
+    /// Half of what it sends is an event without content; the other half never comes.
+    private static func nameOnlyTheRole(_ behaviour: inout Behaviour) {
+        let event = #"data: {"id":"r","choices":[{"index":0,"delta":{"role":"assistant"}}]}"# + "\n\n"
+        behaviour.headers = ["content-type": "text/event-stream"]
+        behaviour.body = event + ":" + String(repeating: ".", count: event.utf8.count - 1)
+        behaviour.fault = .stall
+    }
+
+    /// Who wants to hear at once that an answer begins has nobody stand in for it; its first token is still waited for no
+    /// longer than `stream_timeout`.
+    @Test func aStreamThatIsNotHeldBeginsWithItsFirstEvent() throws {
+        let tier = try FailingTier(
+            [
+                Member(group: "main", id: "first", settings: "weight: 1, stream_timeout: 0.3, stream_idle_timeout: 60"),
+                .second,
+            ], process: "workers: 2, hold_until_content: false")
+        defer { tier.end() }
+        tier.upstream.script("first", Behaviour { Self.nameOnlyTheRole(&$0) })
+        let (head, text) = try tier.stream()
+        #expect(head.status == 200 && head.deployment == "first" && head.retries == 0, "\(head)")
+        #expect(text.contains("\"id\":\"r\"") && !text.contains("[DONE]"), "\(text)")
+        #expect(text.components(separatedBy: "data: {\"error\":").count == 2, "\(text)")
+        #expect(text.contains("timeout_error"), "\(text)")
+        #expect(tier.count("first") == 1 && tier.count("second") == 0)
     }
 
     /// What has reached the client cannot be taken back: one error event, no `[DONE]`, nobody else is asked.

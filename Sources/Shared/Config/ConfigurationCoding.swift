@@ -8,7 +8,7 @@
 extension Configuration {
     public typealias CodingError = BinaryDecoder.Failure
 
-    fileprivate static let version: UInt64 = 5
+    fileprivate static let version: UInt64 = 6
 
     public func encoded() -> [UInt8] {
         var choices = BinaryEncoder()
@@ -263,6 +263,7 @@ extension ProcessSettings {
             out.put(number)
         }
         out.put(accessLog)
+        out.put(holdUntilContent)
         out.put(listen) { $0.put($1) { $0.put($1) } }
         out.put(watch)
         out.put(httpsProxy)
@@ -283,6 +284,7 @@ extension ProcessSettings {
         requestTimeout = try input.double()
         drainTimeout = try input.double()
         accessLog = try input.bool()
+        holdUntilContent = try input.bool()
         listen = try input.optional { (input) throws(Configuration.CodingError) in
             try input.array { (input) throws(Configuration.CodingError) in try input.string() }
         }

@@ -143,6 +143,9 @@ extension ConfigurationDecoder {
         if let node = members["access_log"], let value = reader.bool(node, path("access_log")) {
             configuration.process.accessLog = value
         }
+        if let node = members["hold_until_content"], let value = reader.bool(node, path("hold_until_content")) {
+            configuration.process.holdUntilContent = value
+        }
         if let node = members["listen"] { decodeListen(node, path("listen")) }
         if let node = members["watch"], let value = reader.bool(node, path("watch")) {
             configuration.process.watch = value

@@ -109,7 +109,8 @@ public enum KnownKeys {
         honoured: [
             "workers", "header_bytes", "body_bytes", "client_idle_timeout", "client_header_timeout",
             "client_body_timeout", "client_write_timeout", "connect_timeout", "request_timeout", "drain_timeout",
-            "access_log", "listen", "watch", "lame_duck", "idle_grace", "watchdog_timeout", "probation",
+            "access_log", "hold_until_content", "listen", "watch", "lame_duck", "idle_grace", "watchdog_timeout",
+            "probation",
             "no_worker_exit",
             "max_workers", "recycle_age",
             "recycle_requests", "recycle_memory_bytes",

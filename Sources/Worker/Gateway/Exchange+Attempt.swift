@@ -90,7 +90,9 @@ extension Exchange {
         }
         if asked.request.isStream, asked.operation != .embedding, Self.isEventStream(head, connection.input.storage) {
             connection.discardHead()
-            stream = EventWay(client: client, connection: connection, pool: pool, deadline: deadline, idle: idle)
+            let isHeld = generation?.settings.process.holdUntilContent ?? true
+            stream = EventWay(
+                client: client, connection: connection, pool: pool, deadline: deadline, idle: idle, isHeld: isHeld)
             return nil
         }
         return try await relayAnswer(client, blocks, connection, pool, deadline)

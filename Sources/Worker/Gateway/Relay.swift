@@ -118,8 +118,8 @@ extension Exchange {
     /// Pieces that are passed on in one go: an upstream that is faster than we are shall not keep others waiting.
     private static let mostPieces = 8
 
-    /// Passes events of `stream` on as they come. The head waits for the first one with content: until then another
-    /// deployment may answer.
+    /// Passes events of `stream` on as they come. The head waits for the first one with content, unless the configuration
+    /// says otherwise: until then another deployment may answer.
     ///
     /// The task only waits: what has come is passed on in the turn of the loop that has noticed it (`mayRead`), and the
     /// task is woken where that ends or has to wait for the client.
@@ -143,7 +143,8 @@ extension Exchange {
                 }
             }
             noteUpstreamIsDone()
-            if !client.response.hasStarted { beginAnswer(client) }
+            noteFirstToken()
+            if !client.response.hasStarted { beginEvents(client) }
             noteSuccess(client) { events.tokens }
             do throws(StreamFailure) {
                 try await client.response.finish(gathered.storage, gathered.readable)
@@ -169,14 +170,18 @@ extension Exchange {
         let deadline: Instant
         /// The longest silence afterwards.
         let idle: TimeSpan
+        /// Whether events wait for the first one with content.
+        let isHeld: Bool
+        /// Whether the first token has come, and the deployment's counters know.
+        var hasToken = false
         /// Why the task was woken.
         var step: Step?
     }
 
     /// Until when more of a stream is waited for.
     private func waitsUntil(_ client: ClientConnection) -> Instant {
-        guard client.response.hasStarted else { return stream?.deadline ?? EventLoop.now }
-        return EventLoop.now + (stream?.idle ?? TimeSpan(nanoseconds: 0))
+        guard let stream else { return EventLoop.now }
+        return stream.hasToken ? EventLoop.now + stream.idle : stream.deadline
     }
 
     /// How far events were passed on.
@@ -228,11 +233,13 @@ extension Exchange {
 
     /// Rewrites and sends what has come, for as long as neither side has to be waited for.
     private func passOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
+        let isHeld = stream?.isHeld ?? true
         do throws(StreamEnd) {
             for _ in 0..<Self.mostPieces {
                 try takeEvents(connection)
                 if events.isDone || connection.isComplete { return .ended }
-                if !gathered.isEmpty, events.hasContent || gathered.count > Self.mostHeld {
+                if events.hasContent { noteFirstToken() }
+                if !gathered.isEmpty, events.hasContent || !isHeld || gathered.count > Self.mostHeld {
                     guard try sendEvents(client) else { return .unsent }
                 }
                 guard try receive(connection) else { return .waits }
@@ -282,7 +289,7 @@ extension Exchange {
     }
 
     private func sendEvents(_ client: ClientConnection) throws(StreamEnd) -> Bool {
-        if !client.response.hasStarted { beginAnswer(client) }
+        if !client.response.hasStarted { beginEvents(client) }
         do throws(StreamFailure) {
             guard try client.response.trySend(gathered) else { return false }
         } catch {
@@ -297,9 +304,10 @@ extension Exchange {
         noteSent(client)
     }
 
-    private func beginAnswer(_ client: ClientConnection) {
+    private func noteFirstToken() {
+        guard stream?.hasToken == false else { return }
+        stream?.hasToken = true
         noteAnswer(isStream: true)
-        beginEvents(client)
     }
 
     func beginEvents(_ client: ClientConnection) {
@@ -335,13 +343,16 @@ extension Exchange {
             type = GatewayError.draining.answer.type
             error = "cut"
         case .failed(let reason, let failure):
-            if let deployment { noteFailure(deployment, Admission(), failure, at: EventLoop.now) }
+            let isAnswered = stream?.hasToken ?? true
+            if let deployment {
+                noteFailure(deployment, isAnswered ? Admission() : admission, failure, at: EventLoop.now)
+            }
             message = reason.answer.message
             type = reason.answer.type
             error = type
         case .answered: return outcome
         }
-        if !client.response.hasStarted { beginAnswer(client) }
+        if !client.response.hasStarted { beginEvents(client) }
         appendErrorEvent(message, type: type)
         let sent: Void? = try? await client.response.finish(gathered.storage, gathered.readable)
         return sent == nil ? .gone : .answered

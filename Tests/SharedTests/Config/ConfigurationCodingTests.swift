@@ -121,6 +121,7 @@ import Testing
             configuration.process.connectTimeout = number()
             configuration.process.drainTimeout = number()
             configuration.process.accessLog = bool()
+            configuration.process.holdUntilContent = bool()
             configuration.process.watch = bool()
             configuration.process.httpsProxy = maybe { $0.text() }
             configuration.process.httpProxy = maybe { $0.text() }

@@ -113,6 +113,7 @@ func decode(
               connect_timeout: 5
               drain_timeout: 6.5
               access_log: off
+              hold_until_content: off
               watch: on
             """)
         #expect(decoded.problems == [])
@@ -131,7 +132,7 @@ func decode(
         #expect(process.workers == 3 && process.headerBytes == 2048 && process.bodyBytes == 4096)
         #expect(process.clientIdle == 1 && process.clientHeader == 2 && process.clientBody == 3)
         #expect(process.clientWrite == 4 && process.connectTimeout == 5 && process.drainTimeout == 6.5)
-        #expect(!process.accessLog)
+        #expect(!process.accessLog && !process.holdUntilContent)
         #expect(process.watch)
     }
 
