@@ -1,7 +1,18 @@
-/// Where the two parts of a line `name: value` lie.
+/// Where the two parts of a line `name: value` lie. Plain numbers, for each range asks whether it is one.
 struct FieldLine {
-    let name: Range<Int>
-    let value: Range<Int>
+    let nameStart: Int
+    let nameEnd: Int
+    let valueStart: Int
+    let valueEnd: Int
+
+    var nameCount: Int { nameEnd &- nameStart }
+    var valueCount: Int { valueEnd &- valueStart }
+
+    /// Whether it is a line of `count` bytes: no count is negative then, and no sum of two overflows.
+    @inline(__always)
+    func isWithin(_ count: Int) -> Bool {
+        nameStart >= 0 && nameStart <= nameEnd && nameEnd <= valueStart && valueStart <= valueEnd && valueEnd <= count
+    }
 }
 
 /// Moves and copies inside byte arrays at the speed of memmove(3).
@@ -72,42 +83,40 @@ extension [UInt8] {
             let end = unsafe base + target.count
             var to = unsafe base + position
             for line in lines {
-                let (name, value) = (line.name, line.value)
-                precondition(
-                    name.lowerBound >= 0 && name.upperBound <= span.count && value.lowerBound >= 0
-                        && value.upperBound <= span.count, "a line outside of the source")
-                precondition(unsafe start + name.count + value.count + 20 <= end - to, "no room for the line")
+                precondition(line.isWithin(span.count), "a line outside of the source")
+                let (nameCount, valueCount) = (line.nameCount, line.valueCount)
+                precondition(unsafe start &+ nameCount &+ valueCount &+ 20 <= end - to, "no room for the line")
                 unsafe to.storeBytes(of: first, as: UInt64.self)
                 unsafe (to + 8).storeBytes(of: second, as: UInt64.self)
                 unsafe to += start
                 if unsafe Self.copyUsualLine(span, line, to) {
-                    unsafe to += name.count + value.count + 4
+                    unsafe to += nameCount &+ valueCount &+ 4
                     continue
                 }
                 // Whole words, also of what lies behind, which what follows is written over.
                 var done = 0
-                while done < name.count {
-                    let word = Self.word(span, at: name.lowerBound + done)
+                while done < nameCount {
+                    let word = Self.word(span, at: line.nameStart + done)
                     unsafe (to + done).storeBytes(of: ASCII.lowercased(word).littleEndian, as: UInt64.self)
                     done += 8
                 }
-                unsafe to += name.count
+                unsafe to += nameCount
                 unsafe to.storeBytes(of: UInt16(0x203A).littleEndian, as: UInt16.self)
                 unsafe to += 2
-                if value.count <= 32 {
+                if valueCount <= 32 {
                     done = 0
-                    while done < value.count {
-                        let word = Self.word(span, at: value.lowerBound + done)
+                    while done < valueCount {
+                        let word = Self.word(span, at: line.valueStart + done)
                         unsafe (to + done).storeBytes(of: word.littleEndian, as: UInt64.self)
                         done += 8
                     }
                 } else {
                     unsafe span.bytes.withUnsafeBytes { bytes in
                         guard let from = bytes.baseAddress else { return }
-                        unsafe to.copyMemory(from: from + value.lowerBound, byteCount: value.count)
+                        unsafe to.copyMemory(from: from + line.valueStart, byteCount: valueCount)
                     }
                 }
-                unsafe to += value.count
+                unsafe to += valueCount
                 unsafe to.storeBytes(of: UInt16(0x0A0D).littleEndian, as: UInt16.self)
                 unsafe to += 2
             }
@@ -116,34 +125,34 @@ extension [UInt8] {
     }
 
     /// Copies a line that was sent as we send ours, `name: value` and its end, all at once, the letters of its name made
-    /// small. False when it is not like that, or has no eight bytes behind it.
+    /// small. False when it is not like that, or has no sixteen bytes behind it. `line` is one of `source`.
     @inline(__always)
     private static func copyUsualLine(_ source: Span<UInt8>, _ line: FieldLine, _ to: UnsafeMutableRawPointer) -> Bool {
-        let (start, end) = (line.name.lowerBound, line.value.upperBound + 2)
-        guard start >= 0, start <= line.name.upperBound, line.name.upperBound + 2 == line.value.lowerBound,
-            line.value.lowerBound <= line.value.upperBound, end <= source.count - 8
-        else { return false }
+        let start = line.nameStart
+        guard line.nameEnd &+ 2 == line.valueStart, line.valueEnd &+ 18 <= source.count else { return false }
         let bytes = unsafe source.bytes
         guard
-            unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: line.name.upperBound, as: UInt16.self)
+            unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: line.nameEnd, as: UInt16.self)
                 == UInt16(0x203A).littleEndian,
-            unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: end - 2, as: UInt16.self)
+            unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: line.valueEnd, as: UInt16.self)
                 == UInt16(0x0A0D).littleEndian
         else { return false }
         var done = 0
-        while done < line.name.count {
-            var word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start + done, as: UInt64.self)
+        while done < line.nameCount {
+            var word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start &+ done, as: UInt64.self)
             // Without this bit in every byte there may be a capital letter.
             if ~word & 0x2020_2020_2020_2020 != 0 { word = ASCII.lowercased(word) }
             unsafe (to + done).storeBytes(of: word, as: UInt64.self)
-            done += 8
+            done &+= 8
         }
         // The last of these words may have reached into the value.
-        done = line.name.count
-        while done < end - start {
-            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start + done, as: UInt64.self)
-            unsafe (to + done).storeBytes(of: word, as: UInt64.self)
-            done += 8
+        done = line.nameCount
+        let length = line.valueEnd &+ 2 &- start
+        while done < length {
+            let words = unsafe bytes.unsafeLoadUnaligned(
+                fromUncheckedByteOffset: start &+ done, as: SIMD2<UInt64>.self)
+            unsafe (to + done).storeBytes(of: words, as: SIMD2<UInt64>.self)
+            done &+= 16
         }
         return true
     }

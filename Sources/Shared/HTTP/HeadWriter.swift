@@ -88,8 +88,8 @@ private struct EndToEndLines: Sequence, IteratorProtocol {
             index += 1
             if onlyRateLimits ? field.id != .rateLimit : field.id.isHopByHop { continue }
             return FieldLine(
-                name: base + Int(field.nameStart)..<base + Int(field.nameEnd),
-                value: base + Int(field.valueStart)..<base + Int(field.valueEnd))
+                nameStart: base &+ Int(field.nameStart), nameEnd: base &+ Int(field.nameEnd),
+                valueStart: base &+ Int(field.valueStart), valueEnd: base &+ Int(field.valueEnd))
         }
         return nil
     }
