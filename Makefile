@@ -8,6 +8,11 @@ CONFORMANCE ?= ../shared/conformance
 
 TAGWAY := .build/release/tagway
 CONFORMANCE_VENV := .build/conformance-venv
+# What an executable holds within itself: Swift's runtime, and the C++ library that this needs. The linker takes the archive
+# because it lies alone in a folder that is searched first; without one it takes the shared library.
+ARCHIVES := .build/archives
+CXX_ARCHIVE := $(lastword $(wildcard /usr/lib/gcc/*/*/libstdc++.a))
+INSIDE := -Xswiftc -static-stdlib $(if $(CXX_ARCHIVE),-Xswiftc -L$(ARCHIVES))
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test soak lint check conformance fuzz deps clean
@@ -18,15 +23,20 @@ help: ## list the targets
 run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:PORT (4000)
 	exec $(TAGWAY) serve --config $(CONFIG) --port $(PORT)
 
-build: deps ## build the release executable, .build/release/tagway, with Swift's runtime inside
-	$(SWIFT) build -c release --product tagway -Xswiftc -static-stdlib
+build: deps archives ## build the release executable, .build/release/tagway, with Swift's runtime inside
+	$(SWIFT) build -c release --product tagway $(INSIDE)
+
+.PHONY: archives
+archives:
+	@mkdir -p $(ARCHIVES)
+	@$(if $(CXX_ARCHIVE),ln -sf $(CXX_ARCHIVE) $(ARCHIVES)/libstdc++.a)
 
 test: deps test-programs ## build and run all tests
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
 
 soak: build test-programs ## the numbered tests of docs/reliability.md in full, the last for SOAK_MINUTES (60)
-	$(SWIFT) build -c release --product load-generator -Xswiftc -static-stdlib
+	$(SWIFT) build -c release --product load-generator $(INSIDE)
 	$(SWIFT) build --build-tests
 	@SWIFT='$(SWIFT)' SOAK_MINUTES=$(or $(SOAK_MINUTES),60) SOAK_TESTS='$(SOAK_TESTS)' SOAK_TABLE='$(SOAK_TABLE)' \
 		Tests/EndToEndTests/soak.sh
@@ -55,8 +65,8 @@ growth: build bench-tools ## measure cost as work grows, draw docs/img/growth.sv
 guard: build bench-tools ## instructions, allocations and system calls of a request against bench/instructions.json
 	python3 bench/guard.py $(GUARD_ARGS)
 
-choice: deps choice-tools ## what choosing among 10, 100 and 1,000 deployments costs (CHOICE_ARGS, see bench/choice.py)
-	TAGWAY_CHOICE=1 $(SWIFT) build -c release --product tagway-choice -Xswiftc -static-stdlib
+choice: deps archives choice-tools ## what choosing among 10, 100 and 1,000 deployments costs (CHOICE_ARGS, see bench/choice.py)
+	TAGWAY_CHOICE=1 $(SWIFT) build -c release --product tagway-choice $(INSIDE)
 	python3 bench/choice.py $(CHOICE_ARGS)
 
 .PHONY: bench growth guard choice bench-tools choice-tools test-programs

@@ -22,6 +22,9 @@ printf 'tagway (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- The
     "$version" "$changed" | gzip -9n >"$documents/changelog.gz"
 gzip -9n "$tree"/usr/share/man/man*/*
 
+libraries="libc6 (>= 2.36), libgcc-s1, libssl3, libyaml-0-2"
+if ldd .build/release/tagway | grep -q 'libstdc++\.so'; then libraries+=", libstdc++6"; fi
+
 mkdir "$tree/DEBIAN"
 install -m 0755 $here/preinst $here/postinst $here/prerm $here/postrm "$tree/DEBIAN/"
 printf '/etc/tagway/config.yaml\n/etc/tagway/environment\n' >"$tree/DEBIAN/conffiles"
@@ -32,7 +35,7 @@ Architecture: $architecture
 Maintainer: The authors of Tagway <tagway@localhost>
 Installed-Size: $(du -sk --apparent-size "$tree" | cut -f1)
 Pre-Depends: adduser
-Depends: libc6 (>= 2.36), libgcc-s1, libstdc++6, libssl3, libyaml-0-2, ca-certificates
+Depends: $libraries, ca-certificates
 Section: net
 Priority: optional
 Description: gateway for language models with routing by tags
