@@ -36,6 +36,7 @@ public enum WorkerMain {
             CurrentProcess.end(WorkerExit.usage)
         }
         EventLoop.shared.takeProcess()
+        CurrentProcess.takeShortTurns()
         // Large bodies come one after the other: a megabyte costs 256 page faults otherwise.
         CurrentProcess.keepFreedMemory(32 << 20)
         Loop.assumeIsolated { begin(arguments, makeLog()) }

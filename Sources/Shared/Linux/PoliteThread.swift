@@ -28,7 +28,7 @@ public enum PoliteThread {
                 &thread, nil,
                 { pointer in
                     // Of this thread alone, and no more than a wish.
-                    _ = clinux_give_way(PoliteThread.nice, PoliteThread.slice)
+                    _ = clinux_set_share(PoliteThread.nice, PoliteThread.slice)
                     if let pointer = unsafe pointer {
                         unsafe Unmanaged<Work>.fromOpaque(pointer).takeUnretainedValue().body()
                     }

@@ -125,7 +125,7 @@ static inline void clinux_take_global_jobs(clinux_enqueue *enqueue) {
 
 // For the calling thread alone: its nice value, and how long it would like to have a processor at a stretch, in
 // nanoseconds, of which kernels before 6.12 take no notice; sched_setattr(2).
-static inline int clinux_give_way(int nice, uint64_t slice) {
+static inline int clinux_set_share(int nice, uint64_t slice) {
     struct {
         uint32_t size, policy;
         uint64_t flags;
