@@ -22,6 +22,7 @@ public final class BufferPool {
     }
 
     /// Puts a piece in the place of an empty array.
+    @inline(__always)
     func lend(to storage: inout [UInt8]) {
         precondition(storage.isEmpty, "a piece for somebody who has one")
         if free > 0 {
@@ -42,6 +43,7 @@ public final class BufferPool {
     }
 
     /// Takes a piece, and leaves an empty array in its place.
+    @inline(__always)
     func takeBack(_ storage: inout [UInt8]) {
         if free < pieces.count {
             swap(&pieces[free], &storage)
