@@ -88,6 +88,8 @@ extension Supervision {
                 }
             }
             try reload(1..<101)
+            // What a worker does once a second has run then: its code would count as growth.
+            Supervision.wait(1.5)
             let (before, opened) = (try WorkerMemory(worker).resident, try descriptors(of: worker).count)
             try reload(101..<Supervision.pick(301, 1001))
             let (after, open) = (try WorkerMemory(worker).resident, try descriptors(of: worker).count)
