@@ -223,6 +223,13 @@ public final class ByteBuffer {
         storage.move(range, to: position)
     }
 
+    /// Moves `ranges`, each behind the one before, to the end of the first: takes framing out of a body in place. Answers
+    /// where all of them are then; nil where there are none.
+    public func join(_ ranges: [Range<Int>]) -> Range<Int>? {
+        guard let first = ranges.first else { return nil }
+        return first.lowerBound..<storage.join(ranges)
+    }
+
     /// Drops everything from `position` on.
     public func truncate(to position: Int) {
         precondition(position >= start && position <= end, "truncated outside of the buffer")

@@ -30,6 +30,24 @@ extension [UInt8] {
         }
     }
 
+    /// Moves `ranges`, each behind the one before, to the end of the first; answers where the last one ends then.
+    mutating func join(_ ranges: [Range<Int>]) -> Int {
+        unsafe withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress, let first = ranges.first else { return 0 }
+            var (end, behind) = (first.lowerBound, 0)
+            for range in ranges {
+                precondition(range.lowerBound >= behind && range.upperBound <= bytes.count, "ranges out of order")
+                // The first one stays.
+                if range.lowerBound > end {
+                    unsafe (base + end).copyMemory(from: base + range.lowerBound, byteCount: range.count)
+                }
+                end += range.count
+                behind = range.upperBound
+            }
+            return end
+        }
+    }
+
     /// Copies `range` of `source` over the bytes from `position` on, which must exist already.
     @inline(__always)
     public mutating func copy(_ source: [UInt8], _ range: Range<Int>, to position: Int) {

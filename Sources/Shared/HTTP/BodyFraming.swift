@@ -94,25 +94,29 @@ public struct ChunkedDecoder: Sendable {
         }
     }
 
-    /// The data of the chunk that `bytes[range]` is, all of it from its size to its end: so come most events of a stream. Nil,
-    /// and nothing has happened, where it is anything else.
+    /// The data of the chunk that `range` begins with, where all of it is there, from a size without extension to its end:
+    /// most are; the next one begins two bytes behind the data. Nil for anything else, which `next` judges. Nothing happens
+    /// to the decoder, which is between two chunks before and after it.
     @inline(__always)
-    public func takeChunk(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int>? {
-        guard phase == .size, digits == 0, range.count >= 6 else { return nil }
+    public func chunk(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int>? {
+        guard phase == .size, digits == 0 else { return nil }
         let span = bytes.span
-        let end = range.upperBound - 2
-        guard span[end] == ASCII.carriageReturn, span[end + 1] == ASCII.lineFeed else { return nil }
         var at = range.lowerBound
+        let last = min(at + 8, range.upperBound - 5)
         var size = 0
-        while at < end, at - range.lowerBound < 8, let digit = ASCII.hexValue(span[at]) {
+        while at < last, let digit = ASCII.hexValue(span[at]) {
             size = size << 4 | Int(digit)
             at += 1
         }
-        guard at > range.lowerBound, end - at == size + 2, span[at] == ASCII.carriageReturn,
+        // A size of 0 would be the end, with a trailer of no lines.
+        guard at > range.lowerBound, size > 0, size <= range.upperBound - at - 4, span[at] == ASCII.carriageReturn,
             span[at + 1] == ASCII.lineFeed
         else { return nil }
-        // A size of 0 would be the end, with a trailer of no lines.
-        return size > 0 ? at + 2..<end : nil
+        let data = at + 2..<at + 2 + size
+        guard span[data.upperBound] == ASCII.carriageReturn, span[data.upperBound + 1] == ASCII.lineFeed else {
+            return nil
+        }
+        return data
     }
 
     /// Takes what is nearly always between two pieces of data, where all of it is there: the end of one chunk, and a

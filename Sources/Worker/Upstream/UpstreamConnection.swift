@@ -19,6 +19,8 @@ internal import Shared
     /// How the body of the latest answer is framed.
     private var framing = BodyFraming.none
     private var decoder = ChunkedDecoder()
+    /// Where the data of the latest chunks lies.
+    private var chunks: [Range<Int>] = []
     private var isBodyComplete = true
     private var keepsAlive = true
     private var isRequestComplete = true
@@ -242,36 +244,48 @@ internal import Shared
     /// The data of all chunks that have been received, in one piece: moved to the front, over the framing between them, for
     /// an event in a chunk of its own is better read with the others.
     private func bufferedChunks() throws(UpstreamFailure) -> Range<Int>? {
-        if let data = decoder.takeChunk(input.storage, input.readable) {
+        if let data = decoder.chunk(input.storage, input.readable), data.upperBound + 2 == input.end {
             input.removeAll()
             return data
         }
-        var position = input.start
-        var data = position..<position
+        chunks.empty()
         do throws(HTTPViolation) {
-            decoding: while true {
-                switch try decoder.next(input.storage, &position, input.end) {
-                case .data(let piece):
-                    if data.isEmpty {
-                        data = piece
-                    } else {
-                        input.move(piece, to: data.upperBound)
-                        data = data.lowerBound..<data.upperBound + piece.count
-                    }
-                    // The end of the body is never reached with data.
-                    if position == input.end { break decoding }
-                case .needsMore: break decoding
+            let position = try findChunks()
+            let data = input.join(chunks)
+            input.consume(position - input.start)
+            return data
+        } catch {
+            throw .malformed(error)
+        }
+    }
+
+    /// Finds the data of all chunks that have been received; answers where it has got to.
+    private func findChunks() throws(HTTPViolation) -> Int {
+        var decoder = decoder
+        defer { self.decoder = decoder }
+        let (bytes, end) = (input.storage, input.end)
+        var position = input.start
+        while let data = decoder.chunk(bytes, position..<end) {
+            chunks.append(data)
+            position = data.upperBound + 2
+        }
+        // The end of the body is never reached with data.
+        while position < end {
+            do throws(HTTPViolation) {
+                switch try decoder.next(bytes, &position, end) {
+                case .data(let piece): chunks.append(piece)
+                case .needsMore: return position
                 case .end:
                     isBodyComplete = true
-                    break decoding
+                    return position
                 }
+            } catch {
+                // What came before the mistake is the client's; the decoder meets the mistake again.
+                guard chunks.isEmpty else { return position }
+                throw error
             }
-        } catch {
-            // What came before the mistake is the client's; the decoder meets the mistake again.
-            if data.isEmpty { throw .malformed(error) }
         }
-        input.consume(position - input.start)
-        return data.isEmpty ? nil : data
+        return position
     }
 
     var isComplete: Bool { isBodyComplete }

@@ -164,6 +164,15 @@ import Testing
         #expect(text(buffer) == "aef")
     }
 
+    @Test func joinsPieces() {
+        let buffer = ByteBuffer(capacity: 16)
+        buffer.append("..abc..d....efgh" as StaticString)
+        #expect(buffer.join([]) == nil)
+        #expect(buffer.join([2..<5]) == 2..<5 && text(buffer) == "..abc..d....efgh")
+        #expect(buffer.join([2..<5, 7..<8, 8..<8, 12..<16]) == 2..<10)
+        #expect(text(buffer).hasPrefix("..abcdefgh"))
+    }
+
     @Test func overlappingMovesKeepTheBytes() {
         for length in 0...20 {
             for position in 0...(20 - length) {

@@ -102,6 +102,28 @@ import Testing
 }
 
 @Suite struct ChunkedDecoderTests {
+    /// What is taken at once is what `next` finds.
+    @Test(arguments: [
+        ("5\r\nhello\r\n", 3..<8), ("5\r\nhello\r\n2\r\nhi\r\n", 3..<8), ("05\r\nhello\r\n0\r\n\r\n", 4..<9),
+        ("1\r\n\r\r\n", 3..<4), ("A\r\n0123456789\r\n", 3..<13), ("", nil), ("1", nil), ("1\r\n", nil),
+        ("5\r\nhello", nil), ("5\r\nhello\r", nil), ("5\r\nhell\r\n", nil), ("5\r\nhellos\r\n", nil),
+        ("0\r\n\r\n", nil), ("\r\nx\r\n", nil), ("5;a\r\nhello\r\n", nil), ("5 \r\nhello\r\n", nil),
+        ("g\r\nhello\r\n", nil), ("000000005\r\nhello\r\n", nil), ("ffffffff\r\nhello\r\n", nil), ("5\nhello\r\n", nil),
+    ]) func takesAWholeChunkAtOnce(_ text: String, _ data: Range<Int>?) throws {
+        let bytes = Array(text.utf8)
+        var decoder = ChunkedDecoder()
+        #expect(decoder.chunk(bytes, 0..<bytes.count) == data)
+        for shift in 1...3 {
+            let moved = [UInt8](repeating: 0x35, count: shift) + bytes
+            let expected = data.map { $0.lowerBound + shift..<$0.upperBound + shift }
+            #expect(decoder.chunk(moved, shift..<moved.count) == expected)
+        }
+        guard let data else { return }
+        var position = 0
+        #expect(try decoder.next(bytes, &position, data.upperBound + 2) == .data(data))
+        #expect(decoder.chunk(bytes, 0..<bytes.count) == nil, "within a chunk")
+    }
+
     /// The data of `text`, given in pieces that end at `cuts`, and how much of the text was used.
     private func decode(_ text: String, cuts: [Int] = []) throws -> (data: String, used: Int, complete: Bool) {
         let bytes = Array(text.utf8)
