@@ -19,8 +19,8 @@ internal import Shared
     /// How the body of the latest answer is framed.
     private var framing = BodyFraming.none
     private var decoder = ChunkedDecoder()
-    /// Where the data of the latest chunks lies.
-    private var chunks: [Range<Int>] = []
+    /// Where the data of the latest chunks lies. One list for all connections: nothing of it is held between two calls.
+    private static var chunks: [Range<Int>] = []
     private var isBodyComplete = true
     private var keepsAlive = true
     private var isRequestComplete = true
@@ -248,10 +248,10 @@ internal import Shared
             input.removeAll()
             return data
         }
-        chunks.empty()
+        Self.chunks.empty()
         do throws(HTTPViolation) {
             let position = try findChunks()
-            let data = input.join(chunks)
+            let data = input.join(Self.chunks)
             input.consume(position - input.start)
             return data
         } catch {
@@ -266,14 +266,14 @@ internal import Shared
         let (bytes, end) = (input.storage, input.end)
         var position = input.start
         while let data = decoder.chunk(bytes, position..<end) {
-            chunks.append(data)
+            Self.chunks.append(data)
             position = data.upperBound + 2
         }
         // The end of the body is never reached with data.
         while position < end {
             do throws(HTTPViolation) {
                 switch try decoder.next(bytes, &position, end) {
-                case .data(let piece): chunks.append(piece)
+                case .data(let piece): Self.chunks.append(piece)
                 case .needsMore: return position
                 case .end:
                     isBodyComplete = true
@@ -281,7 +281,7 @@ internal import Shared
                 }
             } catch {
                 // What came before the mistake is the client's; the decoder meets the mistake again.
-                guard chunks.isEmpty else { return position }
+                guard Self.chunks.isEmpty else { return position }
                 throw error
             }
         }
