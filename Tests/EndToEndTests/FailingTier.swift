@@ -68,10 +68,10 @@ struct FailingTier {
     }
 
     /// A stream to its end: its head, and everything behind it.
-    func stream(_ model: String = "main") throws -> (head: PlainClient.Response, text: String) {
+    func stream(_ model: String = "main", more: String = "") throws -> (head: PlainClient.Response, text: String) {
         let client = try PlainClient(port: gateway.port)
         try client.send(
-            PlainClient.chat(model, stream: true)
+            PlainClient.chat(model, stream: true, more: more)
                 .replacingOccurrences(of: "host: x\r\n", with: "host: x\r\nconnection: close\r\n"))
         let head = try client.readHead()
         return (head, String(decoding: try client.readAll(), as: UTF8.self))

@@ -186,6 +186,48 @@ import Testing
         #expect(tier.count("first") == 1 && tier.count("second") == 0)
     }
 
+    /// Where the setting is not there, a stream waits for content if something else is arranged that could bring it.
+    @Test(arguments: [
+        "alone", "retries", "fallback", "asks for retries", "asks for a fallback", "asks for no fallback", "no retries",
+    ])
+    func anOnlyDeploymentsStreamBeginsAtOnce(kind: String) throws {
+        let timeout = "stream_timeout: 0.3, stream_idle_timeout: 60"
+        var router = timeout
+        var members = [Member(group: "main", id: "first")]
+        var extra = ""
+        switch kind {
+        case "retries": router += ", num_retries: 1"
+        case "fallback", "asks for no fallback":
+            members.append(Member(group: "other", id: "second"))
+            router += ", num_retries: 0, fallbacks: [{main: [other]}]"
+            if kind != "fallback" { extra = #","disable_fallbacks":true"# }
+        case "asks for retries": extra = #","num_retries":1"#
+        case "asks for a fallback":
+            members.append(Member(group: "other", id: "second"))
+            extra = #","fallbacks":["other"]"#
+        case "no retries":
+            members.append(.second)
+            members[0].settings = "weight: 1"
+            router += ", num_retries: 0"
+        default: break
+        }
+        let tier = try FailingTier(members, router: router)
+        defer { tier.end() }
+        tier.upstream.script("first", Behaviour { Self.nameOnlyTheRole(&$0) })
+        let (head, text) = try tier.stream(more: extra)
+        switch kind {
+        case "alone", "asks for no fallback", "no retries":
+            #expect(head.status == 200 && head.deployment == "first" && head.retries == 0, "\(head)")
+            #expect(text.contains("\"id\":\"r\"") && text.contains("timeout_error"), "\(text)")
+        case "retries", "asks for retries":
+            #expect(head.status == 504 && !text.contains("\"id\":\"r\""), "\(head) \(text)")
+            #expect(tier.count("first") == 2)
+        default:
+            #expect(head.status == 200 && head.deployment == "second", "\(head)")
+            #expect(text.contains("[DONE]") && !text.contains("\"id\":\"r\""), "\(text)")
+        }
+    }
+
     /// What has reached the client cannot be taken back: one error event, no `[DONE]`, nobody else is asked.
     @Test(arguments: ["cut", "reset", "unfinished", "stalled", "malformed", "reported"])
     func aStreamThatBreaksBehindItsContentEndsWithOneError(kind: String) throws {

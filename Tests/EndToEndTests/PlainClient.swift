@@ -40,10 +40,10 @@ final class PlainClient {
         close(socket)
     }
 
-    /// A chat request whose one tag is `tag`, as the gateway wants it.
-    static func chat(_ model: String, stream: Bool = false) -> String {
-        let body =
-            #"{"model":"\#(model)","messages":[{"role":"user","content":"hi"}]\#(stream ? #","stream":true"# : "")}"#
+    /// A chat request, as the gateway wants it; `more` are members of its body, each behind a comma.
+    static func chat(_ model: String, stream: Bool = false, more: String = "") -> String {
+        let more = (stream ? #","stream":true"# : "") + more
+        let body = #"{"model":"\#(model)","messages":[{"role":"user","content":"hi"}]\#(more)}"#
         return "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \(key)\r\n"
             + "content-type: application/json\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"
     }

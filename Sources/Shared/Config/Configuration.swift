@@ -186,8 +186,9 @@ public struct ProcessSettings: Sendable, Equatable {
     public var requestTimeout = 600.0
     public var drainTimeout = 300.0
     public var accessLog = true
-    /// Whether a stream waits for its first event with content, so that until then another deployment may answer.
-    public var holdUntilContent = true
+    /// Whether a stream waits for its first event with content, so that until then another attempt may answer; nil: where
+    /// the configuration or the request arranges for one.
+    public var holdUntilContent: Bool?
     /// Where to listen, as `SocketAddress.listening` takes it; nil: what the command line says.
     public var listen: [String]?
     /// Whether a change of a file that was read is a reload.

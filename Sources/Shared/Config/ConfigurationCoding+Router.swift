@@ -67,7 +67,7 @@ extension RetrySettings {
 
     fileprivate init(from input: inout BinaryDecoder) throws(Configuration.CodingError) {
         self.init()
-        count = try input.int()
+        count = try input.optionalInt()
         minimumWait = try input.double()
         policy = try FailurePolicy(from: &input)
         groupPolicies = try input.array { (input) throws(Configuration.CodingError) in

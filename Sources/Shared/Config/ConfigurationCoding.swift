@@ -263,7 +263,7 @@ extension ProcessSettings {
             out.put(number)
         }
         out.put(accessLog)
-        out.put(holdUntilContent)
+        out.put(holdUntilContent) { $0.put($1) }
         out.put(listen) { $0.put($1) { $0.put($1) } }
         out.put(watch)
         out.put(httpsProxy)
@@ -284,7 +284,7 @@ extension ProcessSettings {
         requestTimeout = try input.double()
         drainTimeout = try input.double()
         accessLog = try input.bool()
-        holdUntilContent = try input.bool()
+        holdUntilContent = try input.optional { (input) throws(Configuration.CodingError) in try input.bool() }
         listen = try input.optional { (input) throws(Configuration.CodingError) in
             try input.array { (input) throws(Configuration.CodingError) in try input.string() }
         }

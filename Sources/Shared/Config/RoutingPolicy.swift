@@ -71,8 +71,11 @@ public struct FallbackRule: Sendable, Equatable {
 }
 
 public struct RetrySettings: Sendable, Equatable {
-    /// Retries after the first attempt, for the whole request.
-    public var count = 2
+    /// Retries after the first attempt where nobody says how many.
+    public static let usualCount = 2
+
+    /// Retries after the first attempt, for the whole request; nil: the configuration leaves that open.
+    public var count: Int?
     /// The least wait before the same deployment is tried again, in seconds.
     public var minimumWait = 0.0
     public var policy = FailurePolicy()

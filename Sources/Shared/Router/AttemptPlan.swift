@@ -39,6 +39,8 @@ public struct AttemptPlan: Sendable {
     private var policy = FailurePolicy()
     /// Fixed for a request; a retry policy may say otherwise.
     private var wantedRetries = 0
+    /// Whether somebody asked for them.
+    private var areRetriesNamed = false
     private var isStopped = false
     private var isRetry = false
     private var isEscalating = false
@@ -51,9 +53,10 @@ public struct AttemptPlan: Sendable {
 
     public init() {}
 
-    /// Begins a request, which may be retried that often in all.
-    public mutating func begin(retries: Int) {
-        wantedRetries = max(0, retries)
+    /// Begins a request, which may be retried that often in all; nil where neither it nor the configuration says.
+    public mutating func begin(retries: Int?) {
+        wantedRetries = max(0, retries ?? RetrySettings.usualCount)
+        areRetriesNamed = retries != nil
         self.retries = 0
         fallbacks = 0
     }
@@ -99,6 +102,13 @@ public struct AttemptPlan: Sendable {
         isStopped = true
         guard tried.isEmpty, let outage = outage(states, now) else { return .end }
         return .outage(outage)
+    }
+
+    /// Whether more than one attempt is arranged for in this group: by other deployments, or by retries that somebody asked
+    /// for. The usual ones at an only deployment are made as well, but nobody counts on them.
+    public func hasAlternative(_ table: RoutingTable) -> Bool {
+        if wantedRetries > 0, areRetriesNamed || allowed.count > 1 { return true }
+        return !policy.isEmpty || allowed.contains { table.candidates[Int($0)].order != order }
     }
 
     private mutating func collectUntried(_ table: RoutingTable, _ states: some DeploymentStates, _ now: Instant) {

@@ -24,7 +24,7 @@ extension Exchange {
         // Its name is the one asked for, which `asked` holds.
         let first = FallbackChain.Step(
             target: .init(name: "", resolution: try asked.resolve(generation.table)), depth: 0, own: nil)
-        plan.begin(retries: 0)
+        plan.begin(retries: nil)
         enter(client, generation, first)
     }
 
@@ -94,6 +94,17 @@ extension Exchange {
         }
         error = client.wasToldToFinish ? "cut" : "client_closed_request"
         if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
+    }
+
+    /// Whether it is arranged that a failed attempt is made good: by other deployments that the tags allow, by fallbacks, or
+    /// by retries that the configuration or the request asks for. True for each attempt of the request or for none.
+    func hasStandIn(_ client: ClientConnection) -> Bool {
+        guard let generation, let step else { return true }
+        if step.depth > 0 || plan.hasAlternative(generation.table) { return true }
+        let name = Array(asked.model.storage[asked.model.readable])
+        return !asked.standIns(
+            after: .general, of: name, step.target.resolution, client.input.storage, generation.table
+        ).isEmpty
     }
 
     /// Every attempt, wait and fallback has to fit in here.

@@ -119,7 +119,7 @@ public struct Explanation: Equatable {
         contextWindowFallbacks = Array(route.groups(from: first, after: .contextWindow).dropFirst())
         contentPolicyFallbacks = Array(route.groups(from: first, after: .contentPolicy).dropFirst())
         let allowed = groups[0].members.filter(\.isAllowed).map { Int32($0.index) }
-        retries = asked.retries(head, bytes, table, allowed)
+        retries = asked.retries(head, bytes, table, allowed) ?? RetrySettings.usualCount
         guard !groups.contains(where: \.canServe) else { return }
         guard groups[0].reason != nil else { throw asked.tagsRefused(table) }
         throw asked.unconfigured(allowed) { deployments[$0].unconfigured }

@@ -77,7 +77,7 @@ import Testing
             router.strategy = RoutingStrategy.allCases[int(0...RoutingStrategy.allCases.count - 1)]
             router.latencyBuffer = number()
             router.latencyLifetime = number()
-            router.retries.count = int(0...100)
+            router.retries.count = maybe { $0.int(0...100) }
             router.retries.minimumWait = number()
             router.retries.policy = policy()
             router.retries.groupPolicies = list { .init(group: $0.text(), policy: $0.policy()) }
@@ -121,7 +121,7 @@ import Testing
             configuration.process.connectTimeout = number()
             configuration.process.drainTimeout = number()
             configuration.process.accessLog = bool()
-            configuration.process.holdUntilContent = bool()
+            configuration.process.holdUntilContent = maybe { $0.bool() }
             configuration.process.watch = bool()
             configuration.process.httpsProxy = maybe { $0.text() }
             configuration.process.httpProxy = maybe { $0.text() }

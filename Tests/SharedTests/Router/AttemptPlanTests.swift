@@ -12,7 +12,7 @@ import Testing
         var random = SeededGenerator(seed: 7)
         var now = Instant(nanoseconds: 1_000_000_000)
 
-        init(orders: [Int?], retries: Int = 2, change: (inout Configuration) -> Void = { _ in }) {
+        init(orders: [Int?], retries: Int? = 2, change: (inout Configuration) -> Void = { _ in }) {
             table = TagFilterTests.table(orders.indices.map { TagFilterTests.Member("id-\($0)") }) { configuration in
                 for (index, order) in orders.enumerated() { configuration.deployments[index].order = order }
                 change(&configuration)
@@ -125,6 +125,26 @@ import Testing
         #expect(request.plan.retries == 3 && request.plan.fallbacks == 1)
         request.plan.begin(retries: 0)
         #expect(request.plan.retries == 0 && request.plan.fallbacks == 0)
+    }
+
+    /// Others count, and what somebody asked for; the usual retries at an only deployment do not.
+    @Test func whatIsArrangedForIsAnAlternative() {
+        func isThere(_ orders: [Int?], _ retries: Int?, _ change: (inout Configuration) -> Void = { _ in }) -> Bool {
+            let request = Request(orders: orders, retries: retries, change: change)
+            _ = request.attempt()
+            return request.plan.hasAlternative(request.table)
+        }
+        #expect(!isThere([nil], nil) && !isThere([nil], 0) && isThere([nil], 1))
+        #expect(isThere([nil, nil], nil) && !isThere([nil, nil], 0) && isThere([nil, nil], 1))
+        #expect(isThere([1, 2], 0))
+        #expect(isThere([nil], 0) { $0.router.retries.policy[.rateLimit] = 1 })
+        // The last attempt is one of them.
+        let request = Request(orders: [nil], retries: 1)
+        request.fail(.status(500), at: request.attempt() ?? 0)
+        #expect(request.attempt() == 0 && request.plan.hasAlternative(request.table))
+        let higher = Request(orders: [1, 2], retries: 0)
+        higher.fail(.status(500), at: higher.attempt() ?? 0)
+        #expect(higher.attempt() == 1 && higher.plan.hasAlternative(higher.table))
     }
 
     @Test func aPolicySaysHowOften() {
