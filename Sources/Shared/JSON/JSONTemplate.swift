@@ -107,6 +107,17 @@ public final class JSONTemplate {
         }
     }
 
+    /// Whether the strings that were empty in the text that was learnt, and no others, are empty in the one that matched last.
+    public var isEmptyAlike: Bool {
+        var shift = 0
+        for value in varying {
+            let growth = value.shift - shift
+            shift = value.shift
+            if value.isString, value.range.isEmpty ? growth != 0 : growth == -value.range.count { return false }
+        }
+        return true
+    }
+
     /// Where what is at `position` of the text that was learnt, outside of values that vary or where a number begins, is in
     /// the one that matched last; counted from its start.
     public func matched(_ position: Int) -> Int {

@@ -250,15 +250,16 @@ struct EventStream {
         scratch.dataLines.append(line.lowerBound + (hasBlank ? 6 : 5)..<line.upperBound)
     }
 
-    /// Passes on the events at the start of `range` that are like earlier ones; answers where they end. Until there was
-    /// content every event is read, for it may bring the first.
+    /// Passes on the events at the start of `range` that are like earlier ones; answers where they end.
     private mutating func passAlike(
         _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) -> Int {
-        guard hasContent, let templates else { return range.lowerBound }
-        let (count, end) = templates.pass(bytes, range, operation, name, out)
-        events += count
-        return end
+        guard let templates else { return range.lowerBound }
+        let passed = templates.pass(bytes, range, operation, hasContent: hasContent, name, out)
+        events += passed.count
+        hasContent = passed.notes.hasContent
+        if passed.notes.hasFinishReason { hasFinishReason = true }
+        return passed.end
     }
 
     private mutating func pass(
@@ -356,20 +357,20 @@ struct EventStream {
         }
         out.append(bytes, position..<event.upperBound)
         events += 1
-        // What brings the first content is read in every stream, so that others gain nothing by it.
-        let mayBeKnown = hasContent
-        if !hasContent {
-            hasContent =
+        var bringsContent = false
+        if !hasContent || templates != nil {
+            bringsContent =
                 operation == .response
                 ? !(type.map { EventContent.isBeginning(bytes, $0.value) } ?? false)
                 : choices.map { EventContent.isThere(bytes, $0.value) } ?? false
+            if bringsContent { hasContent = true }
         }
         if operation == .response, let type, Self.isLast(bytes, type.value) { isDone = true }
-        // One that brings content and nothing else to note: no more than that is to be said of those like it.
-        guard let templates, mayBeKnown, isPlain, error == nil, !isDone, !scratch.scanner.hasFinishReason else {
-            return
-        }
-        templates.learn(bytes, event, object: data, names: scratch.names, operation)
+        // No more is to be said of those like it than what is noted with it.
+        guard let templates, isPlain, error == nil, !isDone else { return }
+        templates.learn(
+            bytes, event, object: data, names: scratch.names, operation,
+            EventTemplates.Notes(hasContent: bringsContent, hasFinishReason: scratch.scanner.hasFinishReason))
     }
 
     /// What was taken for one line are several.

@@ -4,31 +4,53 @@ internal import Shared
 /// that they bring alone. One for each deployment, so that its streams hold none: a thousand of them compare with the
 /// same few texts, which stay in the processor's cache.
 ///
-/// Pure. Whoever asks has seen content already, and learnt nothing else of the events that he has remembered here: of
-/// one that is like them there is nothing to note either.
+/// Pure. What was noted of an event when it was read holds for those that are like it: all that it depends on is the same,
+/// but for strings that may be empty in one and not in the other, which is looked at while that matters.
 final class EventTemplates {
     /// Beyond this size an event is not remembered.
     private static let longest = 4096
-    /// Kinds of events that streams send in turn: text, reasoning, the arguments of a tool's call.
-    private static let most = 4
+    /// Kinds of events that streams send in turn: a role, text, reasoning, the arguments of a tool's call, an end.
+    private static let most = 8
+
+    /// What there is to note of events.
+    struct Notes {
+        /// Whether one brings something of an answer (`EventContent`).
+        var hasContent = false
+        var hasFinishReason = false
+    }
+
+    /// Events that were passed on.
+    struct Passed {
+        var count = 0
+        /// Where they end.
+        var end: Int
+        var notes = Notes()
+    }
 
     private final class Known {
         var operation: Endpoint.Operation
         private let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
         /// Where the model's name goes; from the start of the event.
         private var names: [Range<Int>] = []
+        private(set) var notes = Notes()
 
         init(_ operation: Endpoint.Operation) {
             self.operation = operation
         }
 
         /// Passes on the events at the start of `range` that are like this one; how many there were, and where they end.
-        func pass(_ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer) -> (
-            count: Int, end: Int
-        ) {
+        /// Until there was content, `hasContent`, none that may differ in that.
+        func pass(
+            _ bytes: [UInt8], _ range: Range<Int>, hasContent: Bool, _ name: ByteBuffer, _ out: ByteBuffer
+        ) -> (count: Int, end: Int) {
             var count = 0
             var start = range.lowerBound
+            var hasContent = hasContent
             while start < range.upperBound, let end = template.match(bytes, from: start, to: range.upperBound) {
+                if !hasContent {
+                    guard template.isEmptyAlike else { break }
+                    hasContent = notes.hasContent
+                }
                 out.write { out in
                     var position = start
                     for index in 0..<names.count {
@@ -48,9 +70,10 @@ final class EventTemplates {
 
         func learn(
             _ bytes: [UInt8], _ event: Range<Int>, object: Range<Int>, names: [Range<Int>],
-            _ operation: Endpoint.Operation
+            _ operation: Endpoint.Operation, _ notes: Notes
         ) {
             self.operation = operation
+            self.notes = notes
             template.learn(bytes, event, object: object)
             self.names.removeAll(keepingCapacity: true)
             for name in names {
@@ -64,44 +87,49 @@ final class EventTemplates {
     /// How many events in a row were remembered without one that was like them.
     private var misses = 0
 
-    /// Passes on the events at the start of `range` that are like ones that are known, with `name` as their model; how many
-    /// there were, and where they end.
+    /// Passes on the events at the start of `range` that are like ones that are known, with `name` as their model.
+    /// `hasContent`: whether there was content already, so that it does not matter which of them brings it.
     func pass(
-        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation, _ name: ByteBuffer, _ out: ByteBuffer
-    ) -> (count: Int, end: Int) {
-        var count = 0
-        var start = range.lowerBound
+        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation, hasContent: Bool, _ name: ByteBuffer,
+        _ out: ByteBuffer
+    ) -> Passed {
+        var passed = Passed(end: range.lowerBound)
+        passed.notes.hasContent = hasContent
         var index = 0
-        while start < range.upperBound, index < known.count {
+        while passed.end < range.upperBound, index < known.count {
             guard known[index].operation == operation else {
                 index += 1
                 continue
             }
-            let (passed, end) = known[index].pass(bytes, start..<range.upperBound, name, out)
-            if passed == 0 {
+            let (count, end) = known[index].pass(
+                bytes, passed.end..<range.upperBound, hasContent: passed.notes.hasContent, name, out)
+            if count == 0 {
                 index += 1
                 continue
             }
+            passed.count += count
+            passed.end = end
+            if known[index].notes.hasContent { passed.notes.hasContent = true }
+            if known[index].notes.hasFinishReason { passed.notes.hasFinishReason = true }
             if index > 0 { known.swapAt(0, index) }
-            count += passed
-            start = end
             // Another kind may follow, and then this one again.
             index = 0
         }
-        if count > 0 { misses = 0 }
-        return (count, start)
+        if passed.count > 0 { misses = 0 }
+        return passed
     }
 
     /// Takes an event that was read: `object` is valid JSON without white space, `names` where its model's is.
     func learn(
-        _ bytes: [UInt8], _ event: Range<Int>, object: Range<Int>, names: [Range<Int>], _ operation: Endpoint.Operation
+        _ bytes: [UInt8], _ event: Range<Int>, object: Range<Int>, names: [Range<Int>],
+        _ operation: Endpoint.Operation, _ notes: Notes
     ) {
         guard event.count <= Self.longest else { return }
         misses += 1
         // Where they have nothing in common it is not worth the trouble; but that may change.
         guard misses <= 8 || misses % 64 == 0 else { return }
         let latest = known.count < Self.most ? Known(operation) : known.removeLast()
-        latest.learn(bytes, event, object: object, names: names, operation)
+        latest.learn(bytes, event, object: object, names: names, operation, notes)
         known.insert(latest, at: 0)
     }
 }

@@ -169,6 +169,8 @@ enum EventsTarget {
         var out: [UInt8] = []
         var isDone = false
         var events = 0
+        /// The end of the piece that brought the first content.
+        var contentEnd: Int?
     }
 
     static func run(_ input: [UInt8]) throws(FuzzFailure) {
@@ -180,7 +182,11 @@ enum EventsTarget {
         // The second time most events are known by those of the first.
         let templates = EventTemplates()
         for _ in 0..<2 {
-            let pieces = stream(input, cuts.ends(of: range), operation, like: templates)
+            let ends = cuts.ends(of: range)
+            var pieces = stream(input, ends, operation, like: templates)
+            let read = stream(input, ends, operation)
+            try claim("what is known brings content as what is read", pieces.contentEnd == read.contentEnd, text(input))
+            pieces.contentEnd = whole.contentEnd
             try claim("pieces are rewritten as the whole", pieces == whole, "\(text(whole.out)) \(text(pieces.out))")
         }
         var isLast = false
@@ -215,6 +221,7 @@ enum EventsTarget {
             for end in ends where end > start {
                 try stream.take(input, start..<end, name: name, into: out)
                 start = end
+                if stream.hasContent, outcome.contentEnd == nil { outcome.contentEnd = end }
             }
             try stream.end(name: name, into: out)
         } catch {

@@ -12,6 +12,8 @@ import Testing
         var isDone = false
         var events = 0
         var tokens: Int?
+        /// The piece that brought the first content.
+        var contentIn: Int?
     }
 
     /// Feeds `text` in pieces of `size` bytes, then its end.
@@ -26,6 +28,7 @@ import Testing
         do throws(EventStream.Failure) {
             for start in stride(from: 0, to: bytes.count, by: size) {
                 try stream.take(bytes, start..<min(start + size, bytes.count), name: name, into: out)
+                if stream.hasContent, run.contentIn == nil { run.contentIn = start / size }
             }
             try stream.end(name: name, into: out)
         } catch {
@@ -253,8 +256,11 @@ import Testing
         let shared = EventTemplates()
         for operation in [Endpoint.Operation.chat, .response, .chat] {
             let text = Self.someEvents(using: &random)
-            let read = Self.run(text, 10_000, operation)
             for size in [1, 40, 333, 10_000] {
+                let read = Self.run(text, size, operation)
+                var whole = Self.run(text, 10_000, operation)
+                whole.contentIn = read.contentIn
+                #expect(read == whole, "seed \(seed), cut at \(size)")
                 #expect(Self.run(text, size, operation, like: EventTemplates()) == read, "seed \(seed), cut at \(size)")
                 #expect(Self.run(text, size, operation, like: shared) == read, "seed \(seed), shared, cut at \(size)")
             }
@@ -265,17 +271,26 @@ import Testing
         func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
         var text = ""
         let id = any(["i", "chatcmpl-1", "chatcmpl-22"])
-        for _ in 0..<30 {
-            let content = any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
+        let silent = Int.random(in: 0...8, using: &random)
+        for number in 0..<30 {
+            let content =
+                number < silent
+                ? "" : any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
+            let type = any([
+                number < silent ? "response.created" : "response.output_text.delta", "response.output_text.delta",
+                "response.completed",
+            ])
             let number = any(["0", "7", "12", "-1.5e3"])
-            let type = any(["response.output_text.delta", "response.output_text.delta", "response.completed"])
             let end = any([
                 "", "", "", ",\"usage\":null", ",\"usage\":{\"total_tokens\":\(number)}", ",\"model\":\"n\"",
                 ",\"error\":null", ",\"error\":\"\(content)\"", ",\"a\":", " ,\"b\":1", ",\"b\":01",
                 ",\"b\":\"\u{1}\"",
             ])
             let reason = any(["null", "null", "null", "\"stop\"", "\"\(content)\""])
-            let choice = "{\"index\":\(number),\"delta\":{\"content\":\"\(content)\"},\"finish_reason\":\(reason)}"
+            let role = any(["", "", "\"role\":\"assistant\","])
+            let delta = any(["", "", "", ",\"refusal\":\"\"", ",\"refusal\":\"\(content)\""])
+            let choice =
+                "{\"index\":\(number),\"delta\":{\(role)\"content\":\"\(content)\"\(delta)},\"finish_reason\":\(reason)}"
             text += any(["", "", "", "event: x\n", ": y\n", "id: \(number)\n"])
             text += "data: {\"id\":\"\(id)\",\"type\":\"\(type)\",\"model\":\"m\",\"choices\":[\(choice)]\(end)}"
             text += any(["\n\n", "\n\n", "\r\n\r\n", "\n\n: ping\n\n", "\n\ndata: [DONE]\n\n"])
@@ -319,9 +334,11 @@ import Testing
             for kind in kinds {
                 let bytes = Array(Self.chunk("other", kind.replacing("\"x\"", with: "\"yy\"")).utf8)
                 let name = Self.name
-                #expect(templates.pass(bytes, bytes.indices, .chat, name, out) == (1, bytes.count), "\(kind)")
+                let passed = templates.pass(bytes, bytes.indices, .chat, hasContent: false, name, out)
+                #expect(passed.count == 1 && passed.end == bytes.count, "\(kind)")
+                #expect(passed.notes.hasContent == (kind != "{}"))
                 // Those of another operation are not.
-                #expect(templates.pass(bytes, bytes.indices, .response, name, out) == (0, 0))
+                #expect(templates.pass(bytes, bytes.indices, .response, hasContent: false, name, out).count == 0)
             }
         }
     }
