@@ -186,10 +186,11 @@ public final class ByteBuffer {
         end += count
     }
 
-    /// Appends what `write` puts. It is called again when that takes more room than there was, so it does nothing else.
+    /// Appends what `write` puts, some `count` bytes. It is called again when that takes more room than there was, so it does
+    /// nothing else.
     @inline(__always)
-    public func write(_ write: (inout ByteWriter) -> Void) {
-        if room < 16 { makeRoom(16) }
+    public func write(room count: Int = 0, _ write: (inout ByteWriter) -> Void) {
+        if room < count + 16 { makeRoom(count + 16) }
         while true {
             let (count, fits) = storage.write(at: end, write)
             if fits {
@@ -223,11 +224,11 @@ public final class ByteBuffer {
         storage.move(range, to: position)
     }
 
-    /// Moves `ranges`, each behind the one before, to the end of the first: takes framing out of a body in place. Answers
-    /// where all of them are then; nil where there are none.
-    public func join(_ ranges: [Range<Int>]) -> Range<Int>? {
-        guard let first = ranges.first else { return nil }
-        return first.lowerBound..<storage.join(ranges)
+    /// The same for all pieces of a body that `next` finds, one after the other from the start on: each is moved to the end
+    /// of those before it, and `gap` bytes lie behind it. Answers where they are then, and where what is not theirs begins.
+    @inline(__always)
+    public func join(gap: Int, _ next: (Span<UInt8>, Range<Int>) -> Range<Int>?) -> (pieces: Range<Int>, end: Int) {
+        storage.join(readable, gap: gap, next)
     }
 
     /// Drops everything from `position` on.

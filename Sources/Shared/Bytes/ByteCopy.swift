@@ -30,22 +30,32 @@ extension [UInt8] {
         }
     }
 
-    /// Moves `ranges`, each behind the one before, to the end of the first; answers where the last one ends then.
-    mutating func join(_ ranges: [Range<Int>]) -> Int {
-        unsafe withUnsafeMutableBytes { bytes in
-            guard let base = bytes.baseAddress, let first = ranges.first else { return 0 }
-            var (end, behind) = (first.lowerBound, 0)
-            for range in ranges {
-                precondition(range.lowerBound >= behind && range.upperBound <= bytes.count, "ranges out of order")
+    /// Moves what `next` finds in `range`, piece by piece, to the end of what it has found first. A piece lies within what
+    /// it is asked of, and `gap` bytes of that behind it. Answers where the pieces are then, and where `next` found nothing.
+    @inline(__always)
+    public mutating func join(
+        _ range: Range<Int>, gap: Int, _ next: (Span<UInt8>, Range<Int>) -> Range<Int>?
+    ) -> (pieces: Range<Int>, end: Int) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count && gap >= 0, "range outside of the array")
+        var bytes = mutableSpan
+        var pieces = range.lowerBound..<range.lowerBound
+        var position = range.lowerBound
+        while let piece = next(bytes.span, position..<range.upperBound) {
+            precondition(
+                piece.lowerBound >= position && piece.upperBound <= range.upperBound - gap, "a piece from elsewhere")
+            position = piece.upperBound + gap
+            if pieces.isEmpty {
                 // The first one stays.
-                if range.lowerBound > end {
-                    unsafe (base + end).copyMemory(from: base + range.lowerBound, byteCount: range.count)
-                }
-                end += range.count
-                behind = range.upperBound
+                pieces = piece
+                continue
             }
-            return end
+            unsafe bytes.withUnsafeMutableBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                unsafe (base + pieces.upperBound).copyMemory(from: base + piece.lowerBound, byteCount: piece.count)
+            }
+            pieces = pieces.lowerBound..<pieces.upperBound + piece.count
         }
+        return (pieces, position)
     }
 
     /// Copies `range` of `source` over the bytes from `position` on, which must exist already.

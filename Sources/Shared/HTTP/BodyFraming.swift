@@ -99,24 +99,25 @@ public struct ChunkedDecoder: Sendable {
     /// to the decoder, which is between two chunks before and after it.
     @inline(__always)
     public func chunk(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int>? {
-        guard phase == .size, digits == 0 else { return nil }
-        let span = bytes.span
-        var at = range.lowerBound
-        let last = min(at + 8, range.upperBound - 5)
+        chunk(bytes.span, range)
+    }
+
+    @inline(__always)
+    public func chunk(_ span: Span<UInt8>, _ range: Range<Int>) -> Range<Int>? {
+        guard phase == .size, digits == 0, range.count >= 6 else { return nil }
+        var word = ByteSearch.word(span, at: range.lowerBound, count: min(8, range.count))
         var size = 0
-        while at < last, let digit = ASCII.hexValue(span[at]) {
+        var length = 0
+        while let digit = ASCII.hexValue(UInt8(truncatingIfNeeded: word)) {
             size = size << 4 | Int(digit)
-            at += 1
+            length &+= 1
+            word >>= 8
         }
-        // A size of 0 would be the end, with a trailer of no lines.
-        guard at > range.lowerBound, size > 0, size <= range.upperBound - at - 4, span[at] == ASCII.carriageReturn,
-            span[at + 1] == ASCII.lineFeed
-        else { return nil }
-        let data = at + 2..<at + 2 + size
-        guard span[data.upperBound] == ASCII.carriageReturn, span[data.upperBound + 1] == ASCII.lineFeed else {
-            return nil
-        }
-        return data
+        // A size of 0 would be the end, with a trailer of no lines. Of a longer one the line does not end within the word.
+        guard UInt16(truncatingIfNeeded: word) == 0x0A0D, size > 0, size <= range.count - length - 4 else { return nil }
+        let start = range.lowerBound + length + 2
+        guard span[start + size] == ASCII.carriageReturn, span[start + size + 1] == ASCII.lineFeed else { return nil }
+        return start..<start + size
     }
 
     /// Takes what is nearly always between two pieces of data, where all of it is there: the end of one chunk, and a

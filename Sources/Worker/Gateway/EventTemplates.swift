@@ -44,28 +44,29 @@ final class EventTemplates {
             _ bytes: [UInt8], _ range: Range<Int>, hasContent: Bool, _ name: ByteBuffer, _ out: ByteBuffer
         ) -> (count: Int, end: Int) {
             var count = 0
-            var start = range.lowerBound
-            var hasContent = hasContent
-            while start < range.upperBound, let end = template.match(bytes, from: start, to: range.upperBound) {
-                if !hasContent {
-                    guard template.isEmptyAlike else { break }
-                    hasContent = notes.hasContent
-                }
-                out.write { out in
-                    var position = start
+            var end = range.lowerBound
+            out.write(room: range.count) { out in
+                count = 0
+                var hasContent = hasContent
+                end = template.matchAll(bytes, range) { event in
+                    if !hasContent {
+                        guard template.isEmptyAlike else { return false }
+                        hasContent = notes.hasContent
+                    }
+                    var position = event.lowerBound
                     for index in 0..<names.count {
                         let place = names[index]
-                        let at = start + template.matched(place.lowerBound)
+                        let at = event.lowerBound + template.matched(place.lowerBound)
                         out.put(bytes, position..<at)
                         out.put(name)
                         position = at + place.count
                     }
-                    out.put(bytes, position..<end)
+                    out.put(bytes, position..<event.upperBound)
+                    count += 1
+                    return true
                 }
-                count += 1
-                start = end
             }
-            return (count, start)
+            return (count, end)
         }
 
         func learn(

@@ -101,6 +101,7 @@ extension Exchange {
     func hasStandIn(_ client: ClientConnection) -> Bool {
         guard let generation, let step else { return true }
         if step.depth > 0 || plan.hasAlternative(generation.table) { return true }
+        if generation.table.fallbacks.isEmpty, asked.request.generalFallbacks == nil { return false }
         let name = Array(asked.model.storage[asked.model.readable])
         return !asked.standIns(
             after: .general, of: name, step.target.resolution, client.input.storage, generation.table

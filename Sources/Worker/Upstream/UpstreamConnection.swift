@@ -19,8 +19,6 @@ internal import Shared
     /// How the body of the latest answer is framed.
     private var framing = BodyFraming.none
     private var decoder = ChunkedDecoder()
-    /// Where the data of the latest chunks lies. One list for all connections: nothing of it is held between two calls.
-    private static var chunks: [Range<Int>] = []
     private var isBodyComplete = true
     private var keepsAlive = true
     private var isRequestComplete = true
@@ -244,48 +242,48 @@ internal import Shared
     /// The data of all chunks that have been received, in one piece: moved to the front, over the framing between them, for
     /// an event in a chunk of its own is better read with the others.
     private func bufferedChunks() throws(UpstreamFailure) -> Range<Int>? {
+        let decoder = decoder
         if let data = decoder.chunk(input.storage, input.readable), data.upperBound + 2 == input.end {
             input.removeAll()
             return data
         }
-        Self.chunks.empty()
-        do throws(HTTPViolation) {
-            let position = try findChunks()
-            let data = input.join(Self.chunks)
-            input.consume(position - input.start)
-            return data
-        } catch {
-            throw .malformed(error)
+        var (data, position) = input.join(gap: 2) { decoder.chunk($0, $1) }
+        // The end of the body is never reached with data.
+        if position < input.end {
+            do throws(HTTPViolation) {
+                try joinOthers(&data, &position)
+            } catch {
+                throw .malformed(error)
+            }
         }
+        input.consume(position - input.start)
+        return data.isEmpty ? nil : data
     }
 
-    /// Finds the data of all chunks that have been received; answers where it has got to.
-    private func findChunks() throws(HTTPViolation) -> Int {
-        var decoder = decoder
-        defer { self.decoder = decoder }
-        let (bytes, end) = (input.storage, input.end)
-        var position = input.start
-        while let data = decoder.chunk(bytes, position..<end) {
-            Self.chunks.append(data)
-            position = data.upperBound + 2
-        }
-        // The end of the body is never reached with data.
+    /// Adds the data of chunks that are not whole, or have something in their framing that few have.
+    private func joinOthers(_ data: inout Range<Int>, _ position: inout Int) throws(HTTPViolation) {
+        let end = input.end
         while position < end {
             do throws(HTTPViolation) {
-                switch try decoder.next(bytes, &position, end) {
-                case .data(let piece): Self.chunks.append(piece)
-                case .needsMore: return position
+                switch try decoder.next(input.storage, &position, end) {
+                case .data(let piece):
+                    if data.isEmpty {
+                        data = piece
+                    } else {
+                        input.move(piece, to: data.upperBound)
+                        data = data.lowerBound..<data.upperBound + piece.count
+                    }
+                case .needsMore: return
                 case .end:
                     isBodyComplete = true
-                    return position
+                    return
                 }
             } catch {
                 // What came before the mistake is the client's; the decoder meets the mistake again.
-                guard Self.chunks.isEmpty else { return position }
+                guard data.isEmpty else { return }
                 throw error
             }
         }
-        return position
     }
 
     var isComplete: Bool { isBodyComplete }
