@@ -90,9 +90,7 @@ extension Exchange {
         }
         if asked.request.isStream, asked.operation != .embedding, Self.isEventStream(head, connection.input.storage) {
             connection.discardHead()
-            let isHeld = generation?.settings.process.holdUntilContent ?? hasStandIn(client)
-            stream = EventWay(
-                client: client, connection: connection, pool: pool, deadline: deadline, idle: idle, isHeld: isHeld)
+            stream = EventWay(client: client, connection: connection, pool: pool, deadline: deadline, idle: idle)
             return nil
         }
         return try await relayAnswer(client, blocks, connection, pool, deadline)

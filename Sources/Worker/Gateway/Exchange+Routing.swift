@@ -96,9 +96,15 @@ extension Exchange {
         if status == 0 { status = client.wasToldToFinish ? 503 : 499 }
     }
 
+    /// Whether a stream waits for its first event with content.
+    func waitsForContent(_ client: ClientConnection) -> Bool {
+        if let wish = generation?.settings.process.holdUntilContent { return wish }
+        return hasStandIn(client)
+    }
+
     /// Whether it is arranged that a failed attempt is made good: by other deployments that the tags allow, by fallbacks, or
     /// by retries that the configuration or the request asks for. True for each attempt of the request or for none.
-    func hasStandIn(_ client: ClientConnection) -> Bool {
+    private func hasStandIn(_ client: ClientConnection) -> Bool {
         guard let generation, let step else { return true }
         if step.depth > 0 || plan.hasAlternative(generation.table) { return true }
         if generation.table.fallbacks.isEmpty, asked.request.generalFallbacks == nil { return false }

@@ -126,6 +126,7 @@ extension Exchange {
     func relayEvents(_ client: ClientConnection) async -> Outcome {
         guard let way = stream else { return .gone }
         let connection = way.connection
+        stream?.isHeld = waitsForContent(client)
         gathered.removeAll()
         events.begin(asked.operation, like: deployment.flatMap { generation?.blocks[$0].events })
         defer {
@@ -171,7 +172,7 @@ extension Exchange {
         /// The longest silence afterwards.
         let idle: TimeSpan
         /// Whether events wait for the first one with content.
-        let isHeld: Bool
+        var isHeld = true
         /// Whether the first token has come, and the deployment's counters know.
         var hasToken = false
         /// Why the task was woken.
