@@ -12,15 +12,16 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-/// Release builds: one optimisation over all modules, no run-time checks for overlapping access (debug builds, which the
-/// tests run, make those), and references counted without atomic operations: each process has one thread of Swift code,
-/// and the other one (NameLookup) touches nothing that is counted. What one module offers to another is `public`: into
-/// `package` functions the optimiser of another module does not look, which cost 11 % of a request's instructions.
+/// Release builds: one optimisation over all modules, no run-time checks for overlapping access or for the executor that code
+/// runs on (debug builds, which the tests run, make those), and references counted without atomic operations: each process
+/// has one thread of Swift code, and the other one (NameLookup) touches nothing that is counted. What one module offers to
+/// another is `public`: into `package` functions the optimiser of another module does not look, which cost 11 % of a
+/// request's instructions.
 let fast: [SwiftSetting] = [
     .unsafeFlags(
         [
             "-cross-module-optimization", "-Xllvm", "-cmo-function-size-limit=400", "-enforce-exclusivity=unchecked",
-            "-Xfrontend", "-assume-single-threaded",
+            "-Xfrontend", "-assume-single-threaded", "-disable-dynamic-actor-isolation",
         ],
         .when(configuration: .release))
 ]

@@ -141,25 +141,24 @@ extension Exchange {
     /// Enters a group: which of its deployments may serve the request.
     private func enter(_ client: ClientConnection, _ generation: Generation, _ step: FallbackChain.Step) {
         let table = generation.table
-        let target = step.target
+        let target = step.target.resolution
         self.step = step
         isGroupOpen = false
         groupFailure = .general
-        resolution = target.resolution
+        resolution = target
         deployment = nil
         if step.depth > 0 {
-            served = Array(target.name.utf8)
+            served = Array(step.target.name.utf8)
             asked.name.removeAll()
-            asked.name.append(json: target.name)
+            asked.name.append(json: step.target.name)
             asked.request.replace(members: step.own, client.input.storage)
         }
-        reason = TagFilter.select(
-            table, target.resolution, asked.tags,
-            userAgent: client.head.first(.userAgent).map { client.input.storage[$0] },
-            into: &allowed)
+        var agent: ArraySlice<UInt8>?
+        if let range = client.head.first(.userAgent) { agent = client.input.storage[range] }
+        reason = TagFilter.select(table, target, asked.tags, userAgent: agent, into: &allowed)
         if step.depth == 0 { plan.begin(retries: asked.retries(client.head, client.input.storage, table, allowed)) }
         guard reason != nil else { return note(asked.tagsRefused(table)) }
-        guard plan.enter(allowed, group: target.resolution.group, asFallback: step.depth > 0, table) else {
+        guard plan.enter(allowed, group: target.group, asFallback: step.depth > 0, table) else {
             return note(asked.unconfigured(allowed) { generation.deployments[$0].unconfigured })
         }
         describe(client)
