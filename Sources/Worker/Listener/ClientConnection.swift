@@ -182,9 +182,10 @@ public import Shared
         try await sendContinue()
         guard case .length(let length) = framing else { return try await receiveChunks() }
         while input.count < head.length + length {
-            // A megabyte at once: what is not received yet costs nothing, and little is copied to grow.
+            // Room for a megabyte, and once that is there for all of the rest: what is not received yet costs nothing, so that
+            // little is copied to grow, but who announces much has to send some of it first.
             let missing = head.length + length - input.count
-            try await receiveMore(room: min(missing, max(1 << 20, input.count)))
+            try await receiveMore(room: input.count < 1 << 20 ? min(missing, 1 << 20) : missing)
         }
         head.base = input.start
         _ = takeBody()
