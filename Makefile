@@ -24,6 +24,8 @@ run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:P
 	exec $(TAGWAY) serve --config $(CONFIG) --port $(PORT)
 
 build: deps archives ## build the release executable, .build/release/tagway, with Swift's runtime inside
+	@# Of this input of the linker the package manager does not know.
+	@if [ Sources/link-order.txt -nt $(TAGWAY) ]; then rm -f $(TAGWAY); fi
 	$(SWIFT) build -c release --product tagway $(INSIDE)
 
 .PHONY: archives

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """What one request costs, without a clock: instructions (callgrind), allocations and system calls of a worker, for
 fixed requests on one connection. Fails when they exceed what instructions.json records by more than 5 %, or when a
-plain request allocates. `make guard` runs it; --update records new figures, to be committed with their reason."""
+plain request allocates. `make guard` runs it; --update records new figures, to be committed with their reason.
+
+Counts as well how much of a request is done by functions that Sources/link-order.txt names: the linker puts those side by
+side, so that a request finds them in few pages and lines of the caches. --update writes that list anew."""
 
 import argparse
 import json
@@ -14,6 +17,9 @@ import sys
 import harness
 
 RECORD = harness.HERE / "instructions.json"
+ORDER = harness.ROOT / "Sources" / "link-order.txt"
+# Part of a request's instructions, beyond that of the C library, that the listed functions have to do.
+LISTED = 0.9
 TOLERANCE = 1.05
 # name: body size, streamed, requests that are counted
 SCENARIOS = {"plain 200 B": (200, False, 1000), "plain 64 KB": (64 << 10, False, 200), "stream of 33 events": (200, True, 500)}
@@ -35,9 +41,9 @@ def library(bench, name):
     return file
 
 
-def serve(bench, environment, seconds=20):
+def serve(bench, environment, seconds=20, log=False):
     """A gateway without access log, so that what a request costs does not depend on what reads the log."""
-    config = bench.config(extra="tagway:\n  access_log: false\n")
+    config = bench.config(extra="" if log else "tagway:\n  access_log: false\n")
     port = harness.free_port()
     process = bench.start("tagway", [harness.TAGWAY, "serve", "--config", config, "--port", port, "--workers", 1],
                           harness.GATEWAY_CORE, environment)
@@ -51,14 +57,42 @@ def drive(bench, port, size, stream, count):
         raise SystemExit(f"guard: {result}")
 
 
-def instructions(bench):
-    """Per request, by scenario. A worker under callgrind is asked to begin anew and to write down what it counted."""
+def by_function(dump):
+    """Instructions of each function of the executable, by the name that the linker knows it by: a file of callgrind's."""
+    names, objects, found = {}, {}, {}
+    function = where = None
+    is_call = False
+    for line in dump.read_text(errors="replace").splitlines():
+        if named := re.match(r"(c?)(fn|ob)=\((\d+)\)(?: (.*))?", line):
+            table = names if named[2] == "fn" else objects
+            if named[4]:
+                table[named[3]] = named[4]
+            if not named[1]:
+                if named[2] == "fn":
+                    function = table[named[3]].partition("'")[0]
+                else:
+                    where = table[named[3]]
+        elif line.startswith("calls="):
+            is_call = True
+        elif line[:1] in "0123456789+-*" and line:
+            # Behind a call stands what it cost, which its own function has counted.
+            if not is_call and where and where.endswith("/tagway"):
+                found[function] = found.get(function, 0) + int(line.split()[1])
+            is_call = False
+    return found
+
+
+def instructions(bench, log=False):
+    """Per request, by scenario, and of each function, in all. A worker under callgrind is asked to begin anew and to write
+    down what it counted."""
     output = bench.folder / "callgrind.out"
     port, process = serve(bench, {
         "LD_PRELOAD": str(library(bench, "spawn_under")), "UNDER_IMAGE": str(harness.TAGWAY),
-        "UNDER": f"{harness.shutil.which('valgrind')} --tool=callgrind --callgrind-out-file={output}"}, seconds=60)
+        "UNDER": f"{harness.shutil.which('valgrind')} --tool=callgrind --demangle=no --callgrind-out-file={output}"},
+        seconds=60, log=log)
     worker = worker_of(process.pid)
     found = {}
+    functions = {}
     for name, (size, stream, count) in SCENARIOS.items():
         drive(bench, port, size, stream, count // 5)
         for option in ("--zero", None, "--dump"):
@@ -69,8 +103,14 @@ def instructions(bench):
         newest = max(bench.folder.glob("callgrind.out.*"), key=lambda f: int(f.suffix[1:]))
         total = re.search(r"^(?:totals|summary): (\d+)", newest.read_text(errors="replace"), re.MULTILINE)
         found[name] = round(int(total.group(1)) / count)
+        for function, own in by_function(newest).items():
+            # What is not part of each request is the start's, or a worker's housekeeping.
+            if own >= count:
+                functions[function] = functions.get(function, 0) + own / count
     harness.stop(process)
-    return found
+    for file in bench.folder.glob("callgrind.out*"):
+        file.unlink()
+    return found, functions
 
 
 def allocations(bench):
@@ -112,7 +152,11 @@ def main():
     args = parser.parse_args()
     harness.has("cc", "valgrind", "callgrind_control", "strace", "taskset")
     with harness.Bench() as bench:
-        counted = {"instructions": instructions(bench), "allocations in 10,000 requests": allocations(bench),
+        counted, functions = instructions(bench)
+        if args.update:
+            listed = instructions(bench, log=True)[1]
+            ORDER.write_text("\n".join(sorted(listed, key=listed.get, reverse=True)) + "\n")
+        counted = {"instructions": counted, "allocations in 10,000 requests": allocations(bench),
                    "system calls": system_calls(bench)}
     recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     failures = []
@@ -132,6 +176,11 @@ def main():
     beyond = sum(value for name, value in counted["system calls"].items() if name != "epoll_wait")
     if beyond > 4.05:
         failures.append(f"{beyond:.2f} system calls a plain request beyond epoll_wait; four are needed")
+    listed = set(ORDER.read_text().split())
+    share = sum(own for name, own in functions.items() if name in listed) / sum(functions.values())
+    print(f"functions that {ORDER.name} names do {share:.1%} of it")
+    if share < LISTED:
+        failures.append(f"functions that {ORDER.name} names do {share:.1%} of a request: run it with --update, build, run it again")
     if args.update:
         RECORD.write_text(json.dumps(counted, indent=1) + "\n")
         print(f"recorded in {RECORD.relative_to(harness.ROOT)}")
