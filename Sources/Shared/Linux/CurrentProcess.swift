@@ -38,21 +38,37 @@ public enum CurrentProcess {
         malloc_trim(0)
     }
 
-    /// Takes the pages of code out of this process's memory; madvise(2) MADV_DONTNEED. They stay in the kernel's cache
-    /// of the file, from where those that run again come back when they do. To be called when what only a start runs
-    /// has run.
+    /// Takes the pages of code and constants out of this process's memory; madvise(2) MADV_DONTNEED. They stay in the
+    /// kernel's cache of the file, from where those that are used again come back when they are. To be called when what only
+    /// a start runs has run.
     public static func forgetCode() {
-        guard case .success(let bytes) = File.read("/proc/self/maps", limit: 4 << 20) else { return }
+        guard case .success(let bytes) = File.read("/proc/self/smaps", limit: 16 << 20) else { return }
+        var mapping: [Substring] = []
+        var isChanged = false
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-            // Bounds, permissions, offset, device, inode, path; proc(5). Nobody can have written to these pages.
             let fields = line.split(separator: " ")
-            guard fields.count > 5, fields[1] == "r-xp", fields[5].hasPrefix("/") else { continue }
-            let bounds = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
-            guard bounds.count == 2, bounds[0] < bounds[1] else { continue }
-            // A mapping of the kernel's own list, whose content is the file's: dropping it changes no byte.
-            let start = unsafe UnsafeMutableRawPointer(bitPattern: bounds[0])
-            unsafe _ = madvise(start, Int(bounds[1] - bounds[0]), MADV_DONTNEED)
+            switch fields[0] {
+            // Pages that are no longer the file's, such as those that the dynamic linker has written to before it took the
+            // permission to do so away; proc(5).
+            case "Anonymous:", "Swap:": if fields.count > 1, fields[1] != "0" { isChanged = true }
+            case "VmFlags:": if !isChanged { forget(mapping) }
+            default:
+                // Bounds, permissions, offset, device, inode, path.
+                guard !fields[0].hasSuffix(":") else { continue }
+                mapping = fields
+                isChanged = false
+            }
         }
+    }
+
+    /// Drops the pages of a file that nobody has written to, and nobody may write to.
+    private static func forget(_ mapping: [Substring]) {
+        guard mapping.count > 5, mapping[1] == "r-xp" || mapping[1] == "r--p", mapping[5].hasPrefix("/") else { return }
+        let bounds = mapping[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+        guard bounds.count == 2, bounds[0] < bounds[1] else { return }
+        // A mapping of the kernel's own list, whose content is the file's: dropping it changes no byte.
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: bounds[0])
+        unsafe _ = madvise(start, Int(bounds[1] - bounds[0]), MADV_DONTNEED)
     }
 
     /// Asks for a processor in the shortest turns there are, 0.1 ms, which changes nothing of how much of it this process
