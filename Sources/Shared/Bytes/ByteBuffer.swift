@@ -186,8 +186,8 @@ public final class ByteBuffer {
         end += count
     }
 
-    /// Appends what `write` puts, some `count` bytes. It is called again when that takes more room than there was, so it does
-    /// nothing else.
+    /// Appends what `write` puts, `count` bytes or so. It is called again when that takes more room than there was, so it does
+    /// nothing that must not be done twice.
     @inline(__always)
     public func write(room count: Int = 0, _ write: (inout ByteWriter) -> Void) {
         if room < count + 16 { makeRoom(count + 16) }

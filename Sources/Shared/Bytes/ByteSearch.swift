@@ -156,8 +156,8 @@ public enum ByteSearch {
         return word
     }
 
-    /// Whether `count` bytes are the same in `left` from `start` on and in `right` from `other` on. Asks once at the end, so
-    /// that it takes half of what `commonLength` does where they are.
+    /// Whether `count` bytes are the same in `left` from `start` on and in `right` from `other` on: `commonLength` without
+    /// the question, after each block, whether the difference was in that. For short texts, and where most are the same.
     @inline(__always)
     static func areSame(_ left: Span<UInt8>, at start: Int, _ right: Span<UInt8>, at other: Int, count: Int) -> Bool {
         precondition(

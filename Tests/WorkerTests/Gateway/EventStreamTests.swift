@@ -267,8 +267,11 @@ import Testing
         }
     }
 
+    /// Half of the texts are of one shape, so that they are known for long: what they say differs alone.
     private static func someEvents(using random: inout FastRandom) -> String {
         func any(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
+        let isOfOneShape = Bool.random(using: &random)
+        func shape(_ choices: [String]) -> String { isOfOneShape ? choices[0] : any(choices) }
         var text = ""
         let id = any(["i", "chatcmpl-1", "chatcmpl-22"])
         let silent = Int.random(in: 0...8, using: &random)
@@ -276,24 +279,24 @@ import Testing
             let content =
                 number < silent
                 ? "" : any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
-            let type = any([
-                number < silent ? "response.created" : "response.output_text.delta", "response.output_text.delta",
+            let type = shape([
+                "response.output_text.delta", number < silent ? "response.created" : "response.output_text.delta",
                 "response.completed",
             ])
             let number = any(["0", "7", "12", "-1.5e3"])
-            let end = any([
+            let end = shape([
                 "", "", "", ",\"usage\":null", ",\"usage\":{\"total_tokens\":\(number)}", ",\"model\":\"n\"",
                 ",\"error\":null", ",\"error\":\"\(content)\"", ",\"a\":", " ,\"b\":1", ",\"b\":01",
                 ",\"b\":\"\u{1}\"",
             ])
             let reason = any(["null", "null", "null", "\"stop\"", "\"\(content)\""])
-            let role = any(["", "", "\"role\":\"assistant\","])
-            let delta = any(["", "", "", ",\"refusal\":\"\"", ",\"refusal\":\"\(content)\""])
+            let role = shape(["", "", "\"role\":\"assistant\","])
+            let delta = shape(["", "", "", ",\"refusal\":\"\"", ",\"refusal\":\"\(content)\""])
             let choice =
                 "{\"index\":\(number),\"delta\":{\(role)\"content\":\"\(content)\"\(delta)},\"finish_reason\":\(reason)}"
-            text += any(["", "", "", "event: x\n", ": y\n", "id: \(number)\n"])
+            text += shape(["", "", "", "event: x\n", ": y\n", "id: \(number)\n"])
             text += "data: {\"id\":\"\(id)\",\"type\":\"\(type)\",\"model\":\"m\",\"choices\":[\(choice)]\(end)}"
-            text += any(["\n\n", "\n\n", "\r\n\r\n", "\n\n: ping\n\n", "\n\ndata: [DONE]\n\n"])
+            text += shape(["\n\n", "\n\n", "\r\n\r\n", "\n\n: ping\n\n", "\n\ndata: [DONE]\n\n"])
         }
         return text
     }
