@@ -13,6 +13,15 @@ CONFORMANCE_VENV := .build/conformance-venv
 ARCHIVES := .build/archives
 CXX_ARCHIVE := $(lastword $(wildcard /usr/lib/gcc/*/*/libstdc++.a))
 INSIDE := -Xswiftc -static-stdlib $(if $(CXX_ARCHIVE),-Xswiftc -L$(ARCHIVES))
+# The optimiser is told what requests run and how often (`make profile`). Without a toolchain's llvm-profdata it goes without.
+# The compiler does not notice another profile where the code is the same: so a profile has a name of its own, and nothing
+# that was compiled is taken for what would be. A function that has changed since is compiled without one, silently.
+TOOLCHAIN := $(dir $(realpath $(shell command -v $(SWIFT))))
+PROFDATA := $(wildcard $(TOOLCHAIN)llvm-profdata)
+PROFILE := $(CURDIR)/.build/profile-$(firstword $(shell cksum Sources/profile.txt)).profdata
+GUIDED := $(if $(PROFDATA),$(foreach option,-Xfrontend -always-compile-output-files -Xfrontend -ir-profile-use=$(PROFILE) \
+	-Xllvm -no-pgo-warn-mismatch,-Xswiftc $(option)))
+OPTIMISED := $(INSIDE) $(GUIDED)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test soak lint check conformance fuzz deps clean
@@ -23,22 +32,25 @@ help: ## list the targets
 run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:PORT (4000)
 	exec $(TAGWAY) serve --config $(CONFIG) --port $(PORT)
 
-build: deps archives ## build the release executable, .build/release/tagway, with Swift's runtime inside
+build: deps inputs ## build the release executable, .build/release/tagway, with Swift's runtime inside
 	@# Of this input of the linker the package manager does not know.
 	@if [ Sources/link-order.txt -nt $(TAGWAY) ]; then rm -f $(TAGWAY); fi
-	$(SWIFT) build -c release --product tagway $(INSIDE)
+	$(SWIFT) build -c release --product tagway $(OPTIMISED)
 
-.PHONY: archives
-archives:
+.PHONY: inputs
+inputs:
 	@mkdir -p $(ARCHIVES)
 	@$(if $(CXX_ARCHIVE),ln -sf $(CXX_ARCHIVE) $(ARCHIVES)/libstdc++.a)
+	@$(if $(PROFDATA),[ -s $(PROFILE) ] || { \
+		sed 's|^objects/|$(CURDIR)/.build/$(shell uname -m)-unknown-linux-gnu/release/|' Sources/profile.txt >$(PROFILE).txt \
+		&& $(PROFDATA) merge -o $(PROFILE) $(PROFILE).txt && rm $(PROFILE).txt; })
 
 test: deps test-programs ## build and run all tests
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
 
 soak: build test-programs ## the numbered tests of docs/reliability.md in full, the last for SOAK_MINUTES (60)
-	$(SWIFT) build -c release --product load-generator $(INSIDE)
+	$(SWIFT) build -c release --product load-generator $(OPTIMISED)
 	$(SWIFT) build --build-tests
 	@SWIFT='$(SWIFT)' SOAK_MINUTES=$(or $(SOAK_MINUTES),60) SOAK_TESTS='$(SOAK_TESTS)' SOAK_TABLE='$(SOAK_TABLE)' \
 		Tests/EndToEndTests/soak.sh
@@ -67,11 +79,17 @@ growth: build bench-tools ## measure cost as work grows, draw docs/img/growth.sv
 guard: build bench-tools ## instructions, allocations and system calls of a request against bench/instructions.json
 	python3 bench/guard.py $(GUARD_ARGS)
 
-choice: deps archives choice-tools ## what choosing among 10, 100 and 1,000 deployments costs (CHOICE_ARGS, see bench/choice.py)
-	TAGWAY_CHOICE=1 $(SWIFT) build -c release --product tagway-choice $(INSIDE)
+profile: deps inputs bench-tools ## count what requests run, for the optimiser: writes Sources/profile.txt
+	$(SWIFT) build -c release --product tagway --scratch-path .build-profile $(INSIDE) \
+		-Xswiftc -Xfrontend -Xswiftc -ir-profile-generate=default.profraw -Xlinker -u__llvm_profile_runtime \
+		-Xlinker $(wildcard $(TOOLCHAIN)../lib/clang/*/lib/linux/libclang_rt.profile-$(shell uname -m).a)
+	TAGWAY=.build-profile/release/tagway python3 bench/training.py $(PROFDATA)
+
+choice: deps inputs choice-tools ## what choosing among 10, 100 and 1,000 deployments costs (CHOICE_ARGS, see bench/choice.py)
+	TAGWAY_CHOICE=1 $(SWIFT) build -c release --product tagway-choice $(OPTIMISED)
 	python3 bench/choice.py $(CHOICE_ARGS)
 
-.PHONY: bench growth guard choice bench-tools choice-tools test-programs
+.PHONY: bench growth guard profile choice bench-tools choice-tools test-programs
 test-programs: TOOLS = openssl:openssl python3:python3
 bench-tools: TOOLS = nginx:nginx-light valgrind:valgrind strace:strace openssl:openssl taskset:util-linux
 choice-tools: TOOLS = taskset:util-linux
@@ -106,4 +124,4 @@ install-packages:
 include deploy/deploy.mk
 
 clean: ## remove what was built
-	rm -rf .build .build-fuzz .build-root .build-walks
+	rm -rf .build .build-fuzz .build-profile .build-root .build-walks
