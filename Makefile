@@ -35,6 +35,7 @@ run: build ## build, then serve CONFIG (examples/quickstart.yaml) on 127.0.0.1:P
 build: deps inputs ## build the release executable, .build/release/tagway, with Swift's runtime inside
 	@# Of this input of the linker the package manager does not know.
 	@if [ Sources/link-order.txt -nt $(TAGWAY) ]; then rm -f $(TAGWAY); fi
+	@$(if $(PROFDATA),,echo "make: no llvm-profdata beside $(SWIFT): the optimiser goes without Sources/profile.txt")
 	$(SWIFT) build -c release --product tagway $(OPTIMISED)
 
 .PHONY: inputs
