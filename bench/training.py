@@ -31,8 +31,7 @@ def train(folder):
 def functions(text, objects):
     """The functions that ran, as (name, lines behind it), with `objects`, the folder of the object files that precedes the
     names of a module's own functions, made independent of where it lies."""
-    header, _, rest = text.partition(":ir\n")
-    for record in rest.split("\n\n"):
+    for record in text.partition(":ir\n")[2].split("\n\n"):
         lines = [line.replace(objects, "objects/") for line in record.splitlines() if not line.startswith("#")]
         if len(lines) < 3:
             continue
