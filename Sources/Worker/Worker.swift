@@ -294,16 +294,23 @@ internal import Shared
         while true {
             let due = EventLoop.now + .seconds(1)
             await EventLoop.shared.sleep(until: due)
+            let now = Clock.now()
             board.setLoad(
-                lag: Clock.now() - due, residentBytes: CurrentProcess.residentBytes(),
-                droppedLines: accessLog.dropped)
-            switch idleMemory.look(CurrentProcess.freedBytes) {
-            case .wait: break
-            case .shrink: releaseUnused()
-            case .giveBack:
-                releaseUnused()
-                CurrentProcess.returnFreedMemory()
-            }
+                lag: now - due, residentBytes: CurrentProcess.residentBytes(), droppedLines: accessLog.dropped)
+            if idleMemory.isDue(now, isBusy: board.hasRequestsInFlight) { lookForIdleMemory() }
+        }
+    }
+
+    private func lookForIdleMemory() {
+        let start = Clock.now()
+        let freed = CurrentProcess.freedBytes
+        idleMemory.looked(from: start, to: Clock.now())
+        switch idleMemory.look(freed) {
+        case .wait: break
+        case .shrink: releaseUnused()
+        case .giveBack:
+            releaseUnused()
+            CurrentProcess.returnFreedMemory()
         }
     }
 

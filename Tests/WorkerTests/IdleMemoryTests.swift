@@ -1,3 +1,4 @@
+import Shared
 import Testing
 
 @testable import Worker
@@ -31,5 +32,17 @@ import Testing
 
     @Test func whatWasUsedMeanwhileIsNewAgain() {
         #expect(steps([[20], [20, 3], [20]]) == [.giveBack, .shrink, .giveBack])
+    }
+
+    @Test(arguments: [(false, 6_000), (true, 21_000)])
+    func expensiveLooksAreRare(isBusy: Bool, due: Int64) {
+        var memory = IdleMemory()
+        func isDue(_ milliseconds: Int64) -> Bool {
+            memory.isDue(Instant(nanoseconds: milliseconds * 1_000_000), isBusy: isBusy)
+        }
+        #expect(isDue(0))
+        memory.looked(from: Instant(nanoseconds: 999_000_000), to: Instant(nanoseconds: 1_000_000_000))
+        #expect(!isDue(due - 1))
+        #expect(isDue(due))
     }
 }

@@ -121,6 +121,8 @@ public final class WorkerBoard {
         scoreboard.requestsInFlight(of: block)
     }
 
+    public var hasRequestsInFlight: Bool { inFlight > 0 }
+
     private func takePlace() -> Int? {
         if let place = free.popLast() { return Int(place) }
         guard used < WorkerBlock.entries else { return nil }

@@ -44,6 +44,7 @@ import Testing
         board.end(first)
         let second = begin("second")
         #expect(second == first)
+        #expect(board.hasRequestsInFlight)
         let request = board.requestsInFlight().first
         #expect(request?.id == "second")
         #expect(request?.model == "")
@@ -64,6 +65,7 @@ import Testing
         for place in places { board.end(place) }
         #expect(scoreboard.figures(of: 3).inFlight == 0)
         #expect(board.requestsInFlight().isEmpty)
+        #expect(!board.hasRequestsInFlight)
     }
 
     @Test func longTextsAreCut() {
