@@ -43,6 +43,10 @@ def bars(title, groups, note):
     return document(width, y + 50, title, body, note)
 
 
+def size(value):
+    return f"{value // 2**20}M" if value >= 2**20 else f"{value // 1024}K" if value >= 4096 else f"{value}"
+
+
 def lines(title, panels, note):
     """`panels`: [(title, x label, y label, {series: [(x, y), ...]})], two in a row; x is logarithmic, y begins at 0."""
     columns, size_x, size_y, body = 2, 380, 250, []
@@ -64,7 +68,7 @@ def lines(title, panels, note):
         xs = sorted({x for x, _ in points})
         for x in xs if len(xs) <= 7 else xs[::2]:
             px = ox + w * ((math.log(x) - low) / (high - low or 1))
-            label = f"{x // 2**20}M" if x >= 2**20 else f"{x // 1024}K" if x >= 4096 else f"{x}"
+            label = size(x) if x_label == "bytes" else f"{x:,}"
             body.append(f'<text x="{px:.1f}" y="{oy + h + 15}" text-anchor="middle" font-size="11">{label}</text>')
         body.append(f'<text x="{ox + w / 2}" y="{oy + h + 31}" text-anchor="middle" font-size="11">{html.escape(x_label)}</text>')
         body.append(f'<text x="{ox - 46}" y="{oy + h / 2}" font-size="11" text-anchor="middle" '
