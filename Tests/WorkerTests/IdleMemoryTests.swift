@@ -45,4 +45,13 @@ import Testing
         #expect(!isDue(due - 1))
         #expect(isDue(due))
     }
+
+    @Test(arguments: [false, true])
+    func aLookThatStoodStillDelaysTheNextByAMinute(isBusy: Bool) {
+        var memory = IdleMemory()
+        let end = Instant(nanoseconds: 0) + .seconds(100_000)
+        memory.looked(from: Instant(nanoseconds: 0), to: end)
+        #expect(!memory.isDue(end + .seconds(59), isBusy: isBusy))
+        #expect(memory.isDue(end + .seconds(60), isBusy: isBusy))
+    }
 }

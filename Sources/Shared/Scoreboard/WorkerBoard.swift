@@ -121,6 +121,7 @@ public final class WorkerBoard {
         scoreboard.requestsInFlight(of: block)
     }
 
+    /// Whether one is, those included that found the table full.
     public var hasRequestsInFlight: Bool { inFlight > 0 }
 
     private func takePlace() -> Int? {
