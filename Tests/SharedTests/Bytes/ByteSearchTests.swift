@@ -11,7 +11,7 @@ import Testing
     @Test func findsTheEndOfPlainText() {
         let special: [UInt8] = [0x00, 0x1F, 0x22, 0x5C, 0x80, 0xC3, 0xFF]
         let plain: [UInt8] = [0x20, 0x21, 0x23, 0x5B, 0x5D, 0x61, 0x7E, 0x7F]
-        for length in [0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 100] {
+        for length in [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 113] {
             for filler in plain {
                 var bytes = [UInt8](repeating: filler, count: length + 8)
                 for start in 0..<8 {
@@ -54,11 +54,33 @@ import Testing
         }
     }
 
+    /// Several marks in one block, of which the first counts, tabs among them.
+    @Test func findsTheFirstOfSeveralLikeASimpleLoop() {
+        var random = FastRandom(seed: 9)
+        let marks: [UInt8] = [0x00, 0x09, 0x1F, 0x22, 0x5C, 0x7F, 0x80, 0xFF]
+        for _ in 0..<4000 {
+            let spread = Int.random(in: 1...60, using: &random)
+            let bytes = (0..<Int.random(in: 0...180, using: &random)).map { _ -> UInt8 in
+                let isMark = Int.random(in: 0..<spread, using: &random) == 0
+                return isMark ? marks.randomElement(using: &random)! : UInt8.random(in: 0x23...0x5B, using: &random)
+            }
+            let start = Int.random(in: 0...bytes.count, using: &random)
+            let end = Int.random(in: start...bytes.count, using: &random)
+            let plain = bytes[start..<end].firstIndex { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C || $0 >= 0x80 }
+            #expect(endOfPlainText(bytes, start, end) == plain ?? end, "\(bytes[start..<end])")
+            let field = bytes[start..<end].firstIndex { !isFieldByte($0) }
+            let found = ByteSearch.endOfFieldText(bytes.span, from: start, to: end)
+            #expect(found == field ?? end, "\(bytes[start..<end])")
+        }
+    }
+
     @Test func looksAtNothingOutsideOfItsRange() {
         let bytes = Array("\"aaaaaaaa\"".utf8)
         #expect(endOfPlainText(bytes, 1, 5) == 5)
         #expect(ByteSearch.first(0x22, bytes, in: 1..<9) == nil)
         #expect(endOfPlainText(bytes, 4, 4) == 4)
+        let long = [UInt8](repeating: 0x61, count: 70) + [0x22]
+        for end in 0...70 { #expect(endOfPlainText(long, 0, end) == end) }
     }
 
     /// Wherever the only difference is, among bytes that lie anywhere; what lies around them does not matter.
