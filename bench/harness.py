@@ -135,8 +135,8 @@ class Bench:
         self.upstream_ports = [free_port() for _ in range(upstreams)]
 
     def __enter__(self):
-        for name in ("upstream", "load"):
-            subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", self.folder / name, HERE / f"{name}.c"], check=True)
+        for name in ("upstream", "load", "distance"):
+            subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", self.folder / name, HERE / f"{name}.c"], check=True)
         command = [self.folder / "upstream"]
         for index, port in enumerate(self.upstream_ports):
             command += ["--port", f"{port}:upstream-{index}"]
@@ -266,6 +266,13 @@ http {{
 
     def set_answers(self, chunks=32, pace_ms=0, vary=False):
         get(self.upstream_ports[0], f"/config?chunks={chunks}&pace_ms={pace_ms}&vary={int(vary)}")
+
+    def distance(self):
+        """Nanoseconds that a cache line takes from the gateway's processor to the load's and back; 0 where it is one."""
+        if GATEWAY_CORE == LOAD_CORE:
+            return 0
+        cores = [str(core) for core in (*GATEWAY_CORE, *LOAD_CORE)]
+        return int(subprocess.run([self.folder / "distance", *cores], capture_output=True, check=True, timeout=30).stdout)
 
     def measure(self, gateway, kind, bodies, **options):
         """Runs the load against a gateway; what it tells, with the gateway's CPU time and memory."""
