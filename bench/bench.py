@@ -78,7 +78,8 @@ class SameDistance:
         return cell
 
 
-def run(scenario, rounds, gateways, bench, processors):
+def run(scenario, rounds, gateways, bench, measure):
+    """Rounds of a scenario; `measure` is given what loads a gateway and answers with its cell, `distance` added."""
     bench.set_answers(scenario.chunks, scenario.pace_ms, scenario.vary)
     sizes = range(120, 440, 20) if scenario.vary else [scenario.size] * 2
     bodies = [bench.body(size, i % 2, scenario.stream) for i, size in enumerate(sizes)]
@@ -93,7 +94,7 @@ def run(scenario, rounds, gateways, bench, processors):
                     bench.load("closed", gateway.port, bodies, connections=scenario.connections, seconds=0.5)
                 return bench.measure(gateway, scenario.kind, bodies, **options)
 
-            cell = processors.measure(load)
+            cell = measure(load)
             cells[gateway.name].append(cell)
             print(f"{scenario.name:9} {number + 1} {gateway.name:7} {cell['cpu_us']:8.1f} µs  p50 {cell['latency']['p50']:9.0f} "
                   f"p99 {cell['latency']['p99']:9.0f}  errors {cell['errors']}  others {cell['foreign']:.0%}  "
@@ -144,7 +145,7 @@ def main():
         parser.error(f"unknown scenario {', '.join(unknown)}; known: {', '.join(known)}")
     results = json.loads(args.results.read_text()) if args.results.exists() else {}
     with harness.Bench() as bench:
-        processors = SameDistance(bench)
+        measure = SameDistance(bench).measure
         for tls in (False, True):
             scenarios = [known[name] for name in wanted if known[name].tls == tls]
             if not scenarios:
@@ -157,7 +158,7 @@ def main():
                 gateways = [bench.nginx(), bench.tagway(bench.config())]
                 results["idle_mb"] = {g.name: g.idle_mb for g in gateways}
             for scenario in scenarios:
-                results[scenario.name] = run(scenario, args.rounds, gateways, bench, processors)
+                results[scenario.name] = run(scenario, args.rounds, gateways, bench, measure)
     args.results.parent.mkdir(parents=True, exist_ok=True)
     args.results.write_text(json.dumps(results, indent=1) + "\n")
     print(f"\n{table(results)}\n\n{harness.machine()}; memory idle (PSS, MB): "

@@ -20,9 +20,9 @@ def train(folder):
         port, certificate = bench.tls_upstream()
         plain = bench.tagway(bench.config(), env=counting)
         tls = bench.tagway(bench.config(scheme="https", ports=[port], verify=certificate), env=counting)
-        processors = benchmark.SameDistance(bench)
         for scenario in benchmark.SCENARIOS:
-            benchmark.run(scenario, 1, [tls if scenario.tls else plain], bench, processors)
+            benchmark.run(scenario, 1, [tls if scenario.tls else plain], bench,
+                          lambda load: {**load(), "distance": 0})
         # The counts are written as a process exits, the supervisor last.
         for gateway in (plain, tls):
             gateway.process.terminate()

@@ -1,8 +1,8 @@
 /// Finds bytes that matter among many that do not.
 ///
 /// Looks at sixteen bytes at a time, without a bounds check or a check for overflow each; every load lies within a range that
-/// was checked against the span once, before the loop. Vectors of sixteen signed bytes, because comparing those is compiled to
-/// one instruction for the x86-64 baseline: of longer ones, or of unsigned ones by their order, each byte is taken apart.
+/// was checked against the span once, before the loop. As signed numbers, so that one comparison finds control characters
+/// and what is beyond ASCII.
 public enum ByteSearch {
     /// The first position from `start` on that holds a quote, a backslash, a control character or a byte beyond
     /// ASCII; `end` if there is none. What lies before it is the plain inside of a JSON string.
