@@ -117,6 +117,8 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     /// Beginnings of new work that the kernel has told of, the oldest first, for turns to come.
     private var beginnings = WaitingLine<(token: UInt64, ready: Epoll.Interest)>()
     private var registered: [Readiness?] = []
+    /// What is touched when something comes, by slot, where that is known.
+    private var footprints = FootprintTable()
     private var freeSlots: [Int] = []
     /// Counts the uses of a slot, so that an event for a closed descriptor never reaches its successor.
     private var uses: [UInt32] = []
@@ -147,7 +149,12 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
         let count = epoll.wait(milliseconds: milliseconds)
         let now = Clock.now()
         unsafe turnBegan = now
+        if !footprints.isEmpty {
+            lookAhead(from: -2, of: count)
+            lookAhead(from: -1, of: count)
+        }
         for index in 0..<count {
+            if !footprints.isEmpty { lookAhead(from: index, of: count) }
             let (token, ready) = epoll.event(index)
             guard let readiness = readiness(of: token) else { continue }
             if readiness.mayWait(ready) {
@@ -168,6 +175,19 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
         eachTurn?(now)
     }
 
+    /// While one event is dealt with, what the next one touches comes into the caches, and where that lies for the one
+    /// behind it. The state of a thousand streams does not stay there, and would be waited for line by line.
+    @inline(__always)
+    private func lookAhead(from index: Int, of count: Int) {
+        if index + 2 < count { footprints.fetchList(Self.slot(epoll.event(index + 2).token)) }
+        if index >= -1, index + 1 < count { footprints.fetch(Self.slot(epoll.event(index + 1).token)) }
+    }
+
+    /// What will be touched when something comes for `slot`.
+    func expect(_ footprint: Footprint, slot: Int) {
+        footprints.set(slot, to: footprint)
+    }
+
     // MARK: Descriptors
 
     func register(_ readiness: Readiness, _ interest: Epoll.Interest) throws(SystemError) -> Int {
@@ -177,6 +197,7 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
         } else {
             slot = registered.count
             registered.append(nil)
+            footprints.append()
             uses.append(0)
         }
         do throws(SystemError) {
@@ -201,6 +222,7 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     func forget(slot: Int, _ number: Int32) {
         epoll.remove(number)
         registered[slot] = nil
+        footprints.set(slot, to: Footprint())
         uses[slot] &+= 1
         freeSlots.append(slot)
     }
@@ -208,9 +230,11 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     /// Nil where the descriptor has been closed since.
     @inline(__always)
     private func readiness(of token: UInt64) -> Readiness? {
-        let slot = Int(token & 0xFFFF_FFFF)
+        let slot = Self.slot(token)
         return uses[slot] == UInt32(token >> 32) ? registered[slot] : nil
     }
+
+    private static func slot(_ token: UInt64) -> Int { Int(token & 0xFFFF_FFFF) }
 
     private func token(_ slot: Int) -> UInt64 { UInt64(uses[slot]) << 32 | UInt64(slot) }
 

@@ -163,6 +163,11 @@ public enum Wake: Sendable {
         return wake
     }
 
+    /// What will be touched when something comes, for as long as nobody says otherwise.
+    public func expect(_ footprint: Footprint) {
+        if let slot { Reactor.shared.expect(footprint, slot: slot) }
+    }
+
     public func waitWritable(until deadline: Instant, cancelledBy cancellation: Cancellation? = nil) async -> Wake {
         if isWritable { return .ready }
         return await writer.wait(until: deadline, cancelledBy: cancellation)

@@ -67,6 +67,11 @@ struct EventStream {
         skipsLineFeed = false
     }
 
+    /// What reading a piece touches.
+    func addParts(to footprint: inout Footprint) {
+        footprint.add(pending)
+    }
+
     /// Gives back what an event was held in; call it when the stream has ended.
     func rest() {
         pending.release()

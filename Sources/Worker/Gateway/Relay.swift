@@ -132,6 +132,7 @@ extension Exchange {
         defer {
             stream = nil
             events.rest()
+            connection.stream.readiness.expect(Footprint())
         }
         let failure: StreamEnd
         do throws(StreamEnd) {
@@ -212,6 +213,7 @@ extension Exchange {
             stream?.step = nil
             switch step {
             case .waits:
+                connection.stream.readiness.expect(footprint(client, connection))
                 do throws(UpstreamFailure) {
                     try await connection.waitForMore(
                         until: waitsUntil(client), cancelledBy: client.cancellation, handledBy: self)
@@ -230,6 +232,19 @@ extension Exchange {
             case .failed(let end): throw end
             }
         }
+    }
+
+    /// What `mayRead` touches.
+    private func footprint(_ client: ClientConnection, _ connection: UpstreamConnection) -> Footprint {
+        var footprint = Footprint()
+        connection.addParts(to: &footprint)
+        footprint.add(self)
+        footprint.add(asked)
+        footprint.add(asked.name)
+        footprint.add(gathered)
+        events.addParts(to: &footprint)
+        client.addParts(to: &footprint)
+        return footprint
     }
 
     /// Rewrites and sends what has come, for as long as neither side has to be waited for.

@@ -41,6 +41,15 @@ public import Shared
     /// Whether the exchange was cut because the process has to go, not because the client left.
     public var wasToldToFinish: Bool { isFinishing }
 
+    /// What sending a piece of an answer touches.
+    public func addParts(to footprint: inout Footprint) {
+        footprint.add(self)
+        footprint.add(response)
+        footprint.add(response.buffer)
+        footprint.add(stream)
+        footprint.add(stream.readiness)
+    }
+
     /// Receives requests and has them answered, one after the other. What has come is taken at once; only what has not is
     /// waited for.
     func run() async {

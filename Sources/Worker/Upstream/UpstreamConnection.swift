@@ -334,6 +334,13 @@ internal import Shared
         }
     }
 
+    /// What taking a piece of a body touches.
+    func addParts(to footprint: inout Footprint) {
+        stream.addParts(to: &footprint)
+        footprint.add(self)
+        footprint.add(input)
+    }
+
     func close() {
         stream.close()
     }

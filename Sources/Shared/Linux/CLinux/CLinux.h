@@ -53,6 +53,8 @@ static inline void clinux_keep_freed_memory(int bytes) {
     mallopt(M_MMAP_THRESHOLD, bytes);
     mallopt(M_TRIM_THRESHOLD, bytes);
 }
+// An address that nothing lies at is no error; it is a hint.
+static inline void clinux_prefetch(uintptr_t address) { __builtin_prefetch((const void *)address); }
 // fcntl is variadic, which Swift does not import.
 static inline int clinux_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 static inline int clinux_open(const char *path, int flags, unsigned int mode) { return open(path, flags, mode); }
