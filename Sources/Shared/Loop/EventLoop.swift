@@ -114,6 +114,8 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     var beforeWaiting: (@Loop () -> Instant)?
 
     private var epoll: Epoll
+    /// Ends a wait at the next deadline.
+    private var alarm: Alarm
     /// Beginnings of new work that the kernel has told of, the oldest first, for turns to come.
     private var beginnings = WaitingLine<(token: UInt64, ready: Epoll.Interest)>()
     private var registered: [Readiness?] = []
@@ -129,8 +131,12 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     private init() {
         do throws(SystemError) {
             epoll = try Epoll()
+            alarm = try Alarm()
+            // A slot in which nobody is: what it rings for is seen by the clock.
+            _ = addSlot()
+            try epoll.add(alarm.number, [.readable, .edgeTriggered], token: 0)
         } catch {
-            preconditionFailure("no event loop without epoll: \(error)")
+            preconditionFailure("no event loop without epoll and a timer: \(error)")
         }
     }
 
@@ -139,14 +145,7 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
     private static let mostBegun = 8
 
     func turn(mayBlock: Bool) {
-        var milliseconds: Int32 = 0
-        if mayBlock, beginnings.isEmpty {
-            let limit = beforeWaiting?() ?? .never
-            let wait = min(limit, timers.earliest ?? .never) - EventLoop.now
-            // Rounded up: waking before the deadline would only mean waiting again.
-            milliseconds = Int32(min(1000, max(0, wait.nanoseconds / 1_000_000 + 1)))
-        }
-        let count = epoll.wait(milliseconds: milliseconds)
+        let count = epoll.wait(milliseconds: mayBlock && mayWait() ? -1 : 0)
         let now = Clock.now()
         unsafe turnBegan = now
         if !footprints.isEmpty {
@@ -175,6 +174,17 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
         eachTurn?(now)
     }
 
+    /// Whether nothing is to be done before the kernel has something to tell; the alarm is set then.
+    private func mayWait() -> Bool {
+        guard beginnings.isEmpty else { return false }
+        let now = EventLoop.now
+        // A second, which is a promise of `eachTurn`.
+        let deadline = min(beforeWaiting?() ?? .never, timers.earliest ?? .never, now + .seconds(1))
+        guard deadline > now else { return false }
+        alarm.ring(by: deadline, now: now)
+        return true
+    }
+
     /// While one event is dealt with, what the next one touches comes into the caches, and where that lies for the one
     /// behind it. The state of a thousand streams does not stay there, and would be waited for line by line.
     @inline(__always)
@@ -195,10 +205,7 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
         if let free = freeSlots.popLast() {
             slot = free
         } else {
-            slot = registered.count
-            registered.append(nil)
-            footprints.append()
-            uses.append(0)
+            slot = addSlot()
         }
         do throws(SystemError) {
             try epoll.add(readiness.number, interest, token: token(slot))
@@ -208,6 +215,13 @@ private nonisolated(unsafe) var turnBegan = Instant(nanoseconds: 0)
         }
         registered[slot] = readiness
         return slot
+    }
+
+    private func addSlot() -> Int {
+        registered.append(nil)
+        footprints.append()
+        uses.append(0)
+        return registered.count - 1
     }
 
     func reregister(_ number: Int32, slot: Int, _ interest: Epoll.Interest) throws(SystemError) {

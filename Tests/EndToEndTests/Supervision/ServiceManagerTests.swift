@@ -111,6 +111,8 @@ extension Supervision {
                 #expect(take("/memfd:generation-") == 1, "\(targets)")
                 #expect(take("anon_inode:[eventpoll]") == 1, "\(targets)")
                 #expect(take("anon_inode:[signalfd]") == 1, "\(targets)")
+                // What ends a wait of its loop at the next deadline.
+                #expect(take("anon_inode:[timerfd]") == 1, "\(targets)")
                 // The bell of its resolver, if it has one.
                 #expect(take("anon_inode:[eventfd]") <= 1, "\(targets)")
                 #expect(own.isEmpty, "\(own)")

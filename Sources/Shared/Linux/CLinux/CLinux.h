@@ -67,6 +67,16 @@ static inline int clinux_usable_processors(void) {
     return count;
 }
 
+// timerfd_create(2). Not its header, which would make this module the one that defines timespec.
+static inline int clinux_timer(void) {
+    return (int)syscall(SYS_timerfd_create, 1 /* CLOCK_MONOTONIC */, 02004000 /* TFD_CLOEXEC | TFD_NONBLOCK */);
+}
+// The interval, none, and the time, each in seconds and nanoseconds.
+static inline int clinux_set_timer(int fd, int64_t nanoseconds) {
+    long setting[4] = {0, 0, nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return (int)syscall(SYS_timerfd_settime, fd, 1 /* TFD_TIMER_ABSTIME */, setting, NULL);
+}
+
 // wait(2): the macros that take a status apart.
 static inline int clinux_exited(int status) { return WIFEXITED(status); }
 static inline int clinux_exit_status(int status) { return WEXITSTATUS(status); }
