@@ -48,7 +48,7 @@ import Testing
     ]
 
     static let samples = [
-        Sample("Worker/Gateway/Relay.swift", "internal import Glibc"),
+        Sample("Worker/Gateway/Exchange+Stream.swift", "internal import Glibc"),
         Sample("Supervisor/Reload/Reload.swift", "import CLinux"),
         Sample("Shared/Log/Log.swift", "private import Synchronization"),
         Sample("Worker/Upstream/UpstreamPool.swift", "public import COpenSSL"),

@@ -192,6 +192,13 @@ extension Exchange {
         return limits.limit(isStream: true, timeout: timeout, streamTimeout: streamTimeout)
     }
 
+    /// The time since the request was sent counts as the upstream's.
+    func noteUpstreamIsDone() {
+        guard let begun = upstreamBegun else { return }
+        upstreamTime.nanoseconds += (EventLoop.now - begun).nanoseconds
+        upstreamBegun = nil
+    }
+
     // MARK: What the deployment's counters are told
 
     /// The answer is there, or its first token.

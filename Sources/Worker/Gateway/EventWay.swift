@@ -1,0 +1,38 @@
+internal import Shared
+
+extension Exchange {
+    /// The way of a stream's events.
+    struct EventWay {
+        let client: ClientConnection
+        let connection: UpstreamConnection
+        let pool: UpstreamPool
+        /// Of the first token.
+        let deadline: Instant
+        /// The longest silence afterwards.
+        let idle: TimeSpan
+        /// Whether events wait for the first one with content.
+        var isHeld = true
+        /// Whether the first token has come, and the deployment's counters know.
+        var hasToken = false
+        /// Why the task was woken.
+        var step: Step?
+    }
+
+    /// How far events were passed on.
+    enum Step {
+        /// All that has come.
+        case waits
+        /// There is more.
+        case pauses
+        /// The client takes no more for now.
+        case unsent
+        case ended
+        case failed(StreamEnd)
+    }
+
+    enum StreamEnd: Error {
+        case upstream(UpstreamFailure)
+        case events(EventStream.Failure)
+        case clientGone
+    }
+}

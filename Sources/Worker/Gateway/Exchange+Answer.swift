@@ -1,0 +1,111 @@
+internal import Shared
+
+/// An upstream's whole answer on its way to the client.
+extension Exchange {
+    /// Plain answers are gathered up to this size, and judged before a byte of them is sent.
+    private static let longestAnswer = 64 << 20
+
+    /// Reads a whole answer, and sends it with the public model name.
+    @inline(__always)
+    func relayAnswer(
+        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ connection: UpstreamConnection, _ pool: UpstreamPool,
+        _ deadline: Instant
+    ) async throws(UpstreamFailure) -> Outcome {
+        takeEncoding(connection)
+        let status = connection.head.status
+        guard let length = connection.announcedLength, length <= 1 << 20 else {
+            connection.discardHead()
+            try await gather(client, connection, deadline)
+            noteUpstreamIsDone()
+            var outcome = start(client, blocks, status, gathered.storage, gathered.readable)
+            if outcome == nil { outcome = await finish(client, gathered.storage) }
+            pool.giveBack(connection)
+            return outcome ?? .gone
+        }
+        var range = try connection.takeWhole()
+        while range == nil {
+            let wake = await connection.stream.receiver.wait(until: deadline, cancelledBy: client.cancellation)
+            try connection.check(wake, .nextByte)
+            range = try connection.takeWhole()
+        }
+        noteUpstreamIsDone()
+        var outcome = start(client, blocks, status, connection.input.storage, range ?? 0..<0)
+        if outcome == nil { outcome = await finish(client, connection.input.storage) }
+        connection.discardWhole()
+        pool.giveBack(connection)
+        return outcome ?? .gone
+    }
+
+    /// Of a compressed answer, which nobody asked for, the client has to be told how to read it.
+    private func takeEncoding(_ connection: UpstreamConnection) {
+        let head = connection.head
+        let bytes = connection.input.storage
+        encodingFields.removeAll()
+        guard Self.isEncoded(head, bytes), let coding = head.first(.contentEncoding) else { return }
+        encodingFields.append(field: "content-encoding", bytes, coding)
+        if let type = head.first(.contentType) { encodingFields.append(field: "content-type", bytes, type) }
+    }
+
+    private func gather(
+        _ client: ClientConnection, _ connection: UpstreamConnection, _ deadline: Instant
+    ) async throws(UpstreamFailure) {
+        gathered.removeAll()
+        while true {
+            if let piece = try connection.bufferedBody() {
+                guard gathered.count + piece.count <= Self.longestAnswer else {
+                    throw .malformed(HTTPViolation(.bodyTooLarge, "the answer is larger than 64 MiB"))
+                }
+                gathered.append(connection.input.storage, piece)
+            } else if connection.isComplete {
+                return
+            } else {
+                try await connection.receiveMore(until: deadline, cancelledBy: client.cancellation)
+            }
+        }
+    }
+
+    /// Judges an answer and sends it, as far as that goes without waiting; nil when `finish` has to send the rest.
+    private func start(
+        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>
+    ) -> Outcome? {
+        do throws(Answer.Failure) {
+            if encodingFields.isEmpty {
+                try body.read(bytes, range, name: asked.name, asked.operation, like: blocks.answers)
+            } else {
+                body.pass(range)
+            }
+        } catch {
+            switch error {
+            case .empty: return broken("it is empty")
+            case .invalid(let reason): return broken("it is no valid JSON: \(reason)")
+            case .reported(let message):
+                return .failed(.upstream(.errorInAnswer(message: message), group: modelText), .noAnswer)
+            }
+        }
+        beginHead(client, status)
+        let head = client.response.buffer
+        if encodingFields.isEmpty {
+            head.append(HeadFields.json)
+        } else {
+            head.append(encodingFields.storage, encodingFields.readable)
+        }
+        noteAnswer(isStream: false)
+        noteSuccess(client) { body.tokens(bytes) }
+        appendAttempt(client)
+        client.response.endHead(length: body.length)
+        do throws(StreamFailure) {
+            return try client.response.tryFinish(with: bytes, asked.name.storage, body.pieces) ? .answered : nil
+        } catch {
+            return .gone
+        }
+    }
+
+    private func finish(_ client: ClientConnection, _ bytes: [UInt8]) async -> Outcome {
+        do throws(StreamFailure) {
+            try await client.response.finishRest(with: bytes, asked.name.storage)
+            return .answered
+        } catch {
+            return .gone
+        }
+    }
+}
