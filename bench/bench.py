@@ -53,33 +53,41 @@ SHOWN = ["small", "c1024", "body4k", "body64k", "body1m", "stream", "slow1000", 
 
 
 class SameDistance:
-    """Measures while the two processors are as near to each other as they were before. Those of a virtual machine may
-    change their places, and every packet costs more where they share no cache: for a gateway by a fifth."""
+    """Measures while the two processors are as near to each other as they often are. Those of a virtual machine may change
+    their places, and every packet costs more where they share no cache: for a gateway by a fifth."""
 
     def __init__(self, bench):
         self.bench = bench
-        self.shortest = float("inf")
+        self.looks = []
+        for _ in range(12):
+            self.look()
+            time.sleep(0.2)
 
     def look(self):
-        distance = self.bench.distance()
-        self.shortest = min(self.shortest, distance)
-        return distance
+        self.looks.append(self.bench.distance())
+        return self.looks[-1]
+
+    def is_near(self, distance):
+        """Up to twice what a quarter of all looks stayed below: the shortest of all may be one that does not come again."""
+        return distance <= 2 * statistics.quantiles(self.looks)[0]
 
     def measure(self, load):
         """What `load` measures; again, five times at most, if the processors were further apart before or behind it."""
         for _ in range(5):
             end = time.monotonic() + 20
-            while (before := self.look()) > 2 * self.shortest and time.monotonic() < end:
+            while not self.is_near(before := self.look()) and time.monotonic() < end:
                 time.sleep(0.5)
             cell = load()
             cell["distance"] = max(before, self.look())
-            if cell["distance"] <= 2 * self.shortest:
+            cell["near"] = self.is_near(cell["distance"])
+            if cell["near"]:
                 break
         return cell
 
 
 def run(scenario, rounds, gateways, bench, measure):
-    """Rounds of a scenario; `measure` is given what loads a gateway and answers with its cell, `distance` added."""
+    """Rounds of a scenario; `measure` is given what loads a gateway and answers with its cell, `distance` and `near`
+    added."""
     bench.set_answers(scenario.chunks, scenario.pace_ms, scenario.vary)
     sizes = range(120, 440, 20) if scenario.vary else [scenario.size] * 2
     bodies = [bench.body(size, i % 2, scenario.stream) for i, size in enumerate(sizes)]
@@ -99,13 +107,12 @@ def run(scenario, rounds, gateways, bench, measure):
             print(f"{scenario.name:9} {number + 1} {gateway.name:7} {cell['cpu_us']:8.1f} µs  p50 {cell['latency']['p50']:9.0f} "
                   f"p99 {cell['latency']['p99']:9.0f}  errors {cell['errors']}  others {cell['foreign']:.0%}  "
                   f"distance {cell['distance']} ns", flush=True)
-    nearest = min(cell["distance"] for values in cells.values() for cell in values)
-    return {name: summary(scenario, values, nearest) for name, values in cells.items()}
+    return {name: summary(scenario, values) for name, values in cells.items()}
 
 
-def summary(scenario, cells, nearest):
-    # Where a gateway has cells of that distance, the others do not count.
-    cells = [cell for cell in cells if cell["distance"] <= 2 * nearest] or cells
+def summary(scenario, cells):
+    # Where a gateway has cells with near processors, the others do not count.
+    cells = [cell for cell in cells if cell["near"]] or cells
 
     def median(of):
         return statistics.median(of(cell) for cell in cells)
