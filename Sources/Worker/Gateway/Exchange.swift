@@ -4,7 +4,8 @@ internal import Shared
 ///
 /// Reused from request to request, so that a request allocates next to nothing. Its parts: the head of every answer
 /// is in `Exchange+Head`, who is asked in `Exchange+Routing`, one attempt at a deployment in
-/// `Exchange+Attempt`, the answers that need no deployment in `Exchange+Local`.
+/// `Exchange+Attempt`, what it brings in `Exchange+Answer` and `Exchange+Stream`, the answers that need no deployment in
+/// `Exchange+Local`.
 @Loop final class Exchange {
     /// Which keeps it while nobody is served: both live as long as the process.
     let gateway: Gateway
