@@ -22,7 +22,7 @@ def train(folder):
         tls = bench.tagway(bench.config(scheme="https", ports=[port], verify=certificate), env=counting)
         for scenario in benchmark.SCENARIOS:
             benchmark.run(scenario, 1, [tls if scenario.tls else plain], bench,
-                          lambda load: {**load(), "distance": 0, "near": True})
+                          lambda load: {**load(), "distance": 0, "quiet": True})
         # The counts are written as a process exits, the supervisor last.
         for gateway in (plain, tls):
             gateway.process.terminate()
