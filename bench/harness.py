@@ -89,15 +89,11 @@ def pss_mb(root):
     return total / 1024
 
 
-def foreign_cpu():
-    """CPU seconds of the whole machine since boot."""
-    values = [int(x) for x in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return (values[0] + values[1] + values[2] + values[5] + values[6]) / TICK
-
-
-def stolen_seconds():
-    """Time since boot in which the host ran something else although a processor of this machine had work; proc(5), steal."""
-    return int(pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[8]) / TICK
+def machine_seconds():
+    """CPU seconds of the whole machine since boot, and those that the host ran something else although there was work; steal
+    in proc(5)."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+    return (user + nice + system + irq + softirq) / TICK, steal / TICK
 
 
 def wait_until(check, process=None, seconds=20):
@@ -281,8 +277,7 @@ http {{
 
     def measure(self, gateway, kind, bodies, **options):
         """Runs the load against a gateway; what it tells, with the gateway's CPU time and memory."""
-        before, begun, busy = cpu_seconds(gateway.process.pid), time.monotonic(), foreign_cpu()
-        stolen = stolen_seconds()
+        before, begun, all_before = cpu_seconds(gateway.process.pid), time.monotonic(), machine_seconds()
         upstream = cpu_seconds(self.upstream.pid)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak = [0.0]
@@ -298,7 +293,7 @@ http {{
         result = self.load(kind, gateway.port, bodies, **options)
         cpu = cpu_seconds(gateway.process.pid) - before
         wall = time.monotonic() - begun
-        stolen = stolen_seconds() - stolen
+        busy, stolen = (now - then for now, then in zip(machine_seconds(), all_before))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         own = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
         upstream = cpu_seconds(self.upstream.pid) - upstream
@@ -307,8 +302,7 @@ http {{
         count = result["events"] if kind == "streams" else result["completed"]
         return {**result, "cpu_us": cpu * 1e6 / max(1, count), "per_second": count / result["seconds"],
                 "core": cpu / wall, "peak_mb": max(peak[0], pss_mb(gateway.process.pid)),
-                "stolen": stolen / wall,
-                "foreign": max(0.0, (foreign_cpu() - busy - cpu - own - upstream) / wall)}
+                "stolen": stolen / wall, "foreign": max(0.0, (busy - cpu - own - upstream) / wall)}
 
 
 def machine():
