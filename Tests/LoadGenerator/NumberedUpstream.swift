@@ -2,7 +2,7 @@ import Shared
 import Worker
 
 /// An upstream that answers whole, or with a stream of numbered events at a fixed pace.
-@Loop final class NumberedUpstream: RequestHandler {
+@Loop final class NumberedUpstream: RequestHandler, RequestWork {
     private let options: LoadOptions
     private let signals: SignalBox
     /// Streams that began before have to end.
@@ -48,7 +48,9 @@ import Worker
 
     private static let stream = Array(#""stream":true"#.utf8)
 
-    func answer(_ client: ClientConnection) async {
+    func answer(_ client: ClientConnection) -> Progress { .needsTask(self) }
+
+    func finish(_ client: ClientConnection, _ wake: Wake) async {
         do throws(StreamFailure) {
             if client.input.storage[client.body].firstRange(of: Self.stream) != nil {
                 try await stream(client)

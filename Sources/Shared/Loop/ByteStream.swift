@@ -96,13 +96,6 @@ public enum StreamFailure: Error, Equatable, Sendable {
         try Self.check(await readiness.waitReadable(until: deadline, cancelledBy: cancellation, handledBy: handler))
     }
 
-    /// What receiving touches.
-    public func addParts(to footprint: inout Footprint) {
-        footprint.add(self)
-        footprint.add(readiness)
-        footprint.add(readiness.reader)
-    }
-
     /// Sends what goes of `pieces` in one try, without waiting; how many bytes that was. Most answers go whole, and a
     /// call that cannot wait costs a third of one that can.
     public func trySend(

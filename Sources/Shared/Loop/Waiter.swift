@@ -52,8 +52,8 @@ public enum Wake: Sendable {
         return wake
     }
 
-    /// Goes on with the wait that somebody is in, until another deadline.
-    fileprivate func wait(on deadline: Instant) {
+    /// Has the wait that somebody is in go on until another deadline.
+    public func wait(on deadline: Instant) {
         self.deadline = deadline
         arm()
     }
@@ -99,6 +99,12 @@ public enum Wake: Sendable {
     func mayRead() -> Instant?
 }
 
+/// Deals with what has come for somebody whose task waits elsewhere, in the turn of the loop that has noticed it.
+@Loop public protocol ReadObserver: AnyObject {
+    /// There may be something to read.
+    func cameToRead()
+}
+
 /// What the kernel has said about one descriptor, and who waits for it to say more.
 ///
 /// Registered once, edge-triggered, for both directions: no system call changes the interest later. `isReadable`
@@ -119,6 +125,8 @@ public enum Wake: Sendable {
 
     /// Asked before a task that waits to read is woken.
     private var handler: (any ReadHandler)?
+    /// Told when something has come, while no task waits here to read.
+    public var observer: (any ReadObserver)?
     /// Where its one reader waits, and its one writer.
     public let reader = Waiter()
     public let writer = Waiter()
@@ -157,6 +165,13 @@ public enum Wake: Sendable {
         until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
     ) async -> Wake {
         if isReadable { return .ready }
+        return await wait(until: deadline, cancelledBy: cancellation, handledBy: handler)
+    }
+
+    /// The same where what has come already may stay: waits until `handler` ends the wait.
+    public func wait(
+        until deadline: Instant, cancelledBy cancellation: Cancellation?, handledBy handler: any ReadHandler
+    ) async -> Wake {
         self.handler = handler
         let wake = await reader.wait(until: deadline, cancelledBy: cancellation)
         self.handler = nil
@@ -176,6 +191,7 @@ public enum Wake: Sendable {
     public func close() {
         if let slot { Reactor.shared.forget(slot: slot, number) }
         slot = nil
+        observer = nil
         reader.close()
         writer.close()
     }
@@ -193,7 +209,9 @@ public enum Wake: Sendable {
         }
         if !ready.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
             isReadable = true
-            if let handler, reader.isWaiting, let deadline = handler.mayRead() {
+            if let observer {
+                observer.cameToRead()
+            } else if let handler, reader.isWaiting, let deadline = handler.mayRead() {
                 // It may have closed the stream, or cancelled the wait.
                 if reader.isWaiting { reader.wait(on: deadline) }
             } else {

@@ -11,7 +11,7 @@ extension Exchange {
         /// The longest silence afterwards.
         let idle: TimeSpan
         /// Whether events wait for the first one with content.
-        var isHeld = true
+        let isHeld: Bool
         /// Whether the first token has come, and the deployment's counters know.
         var hasToken = false
         /// Why the task was woken.
@@ -27,6 +27,8 @@ extension Exchange {
         /// The client takes no more for now.
         case unsent
         case ended
+        /// The end, too, has been written, but the client takes no more for now.
+        case unfinished
         case failed(StreamEnd)
     }
 

@@ -5,35 +5,71 @@ extension Exchange {
     /// Plain answers are gathered up to this size, and judged before a byte of them is sent.
     private static let longestAnswer = 64 << 20
 
+    /// How far an answer has been begun that the client's task brings to its end.
+    enum AnswerBegun {
+        /// The client takes no more for now.
+        case partly
+        case ended(Outcome)
+    }
+
+    /// Whether an answer with this head is read into the connection's own buffer, whole.
+    static func isShort(_ connection: UpstreamConnection) -> Bool {
+        guard let length = connection.announcedLength else { return false }
+        return length <= 1 << 20
+    }
+
     /// Reads a whole answer, and sends it with the public model name.
-    @inline(__always)
     func relayAnswer(
-        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ connection: UpstreamConnection, _ pool: UpstreamPool,
-        _ deadline: Instant
+        _ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection
     ) async throws(UpstreamFailure) -> Outcome {
-        takeEncoding(connection)
-        let status = connection.head.status
-        guard let length = connection.announcedLength, length <= 1 << 20 else {
+        guard Self.isShort(connection) else {
+            takeFields(connection)
+            let status = connection.head.status
             connection.discardHead()
-            try await gather(client, connection, deadline)
+            try await gather(client, connection, attempt.deadline)
             noteUpstreamIsDone()
-            var outcome = start(client, blocks, status, gathered.storage, gathered.readable)
+            var outcome = start(client, attempt.blocks, status, gathered.storage, gathered.readable)
             if outcome == nil { outcome = await finish(client, gathered.storage) }
-            pool.giveBack(connection)
+            attempt.pool.giveBack(connection)
             return outcome ?? .gone
         }
         var range = try connection.takeWhole()
         while range == nil {
-            let wake = await connection.stream.receiver.wait(until: deadline, cancelledBy: client.cancellation)
+            let wake = await connection.stream.receiver.wait(until: attempt.deadline, cancelledBy: client.cancellation)
             try connection.check(wake, .nextByte)
             range = try connection.takeWhole()
         }
+        let begun = startWhole(client, attempt, connection, range ?? 0..<0).map(AnswerBegun.ended) ?? .partly
+        return await finishAnswer(client, begun)
+    }
+
+    /// Judges and sends an answer that lies whole in the connection's buffer; nil when `finishAnswer` has to send the rest.
+    func startWhole(
+        _ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection, _ range: Range<Int>
+    ) -> Outcome? {
         noteUpstreamIsDone()
-        var outcome = start(client, blocks, status, connection.input.storage, range ?? 0..<0)
-        if outcome == nil { outcome = await finish(client, connection.input.storage) }
+        takeFields(connection)
+        return start(client, attempt.blocks, connection.head.status, connection.input.storage, range)
+    }
+
+    /// Sends what is left of an answer, and gives its connection back.
+    func finishAnswer(_ client: ClientConnection, _ begun: AnswerBegun) async -> Outcome {
+        answerBegun = nil
+        guard let attempt, let connection = attempt.connection else { return .gone }
+        let outcome: Outcome
+        switch begun {
+        case .partly: outcome = await finish(client, connection.input.storage)
+        case .ended(let ended): outcome = ended
+        }
         connection.discardWhole()
-        pool.giveBack(connection)
-        return outcome ?? .gone
+        attempt.pool.giveBack(connection)
+        return outcome
+    }
+
+    /// Takes what the client is told of the head of an answer.
+    private func takeFields(_ connection: UpstreamConnection) {
+        ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
+        takeEncoding(connection)
     }
 
     /// Of a compressed answer, which nobody asked for, the client has to be told how to read it.

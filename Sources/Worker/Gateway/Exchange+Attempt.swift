@@ -10,18 +10,33 @@ extension Exchange {
         case failed(GatewayError, AttemptFailure)
     }
 
+    /// An attempt at a deployment.
+    struct Attempt {
+        let index: Int
+        let blocks: DeploymentBlocks
+        let pool: UpstreamPool
+        /// Of the answer, or of a stream's first token.
+        let deadline: Instant
+        let connectLimit: Instant
+        /// The longest silence within a stream.
+        let idle: TimeSpan
+        /// Nil while none was lent or dialled.
+        var connection: UpstreamConnection?
+        /// Whether the connection was dialled for this attempt.
+        var isFresh = false
+    }
+
     /// Error bodies are read up to this size.
     private static let longestError = 256 * 1024
 
-    /// Tries the deployment of that index. Waits only where it has to: for a connection if none is idle, for room to send if
-    /// there is none, and for the answer. Nil where that is a stream, for `relayEvents` to pass on: a stream waits for long,
-    /// and what an attempt needs would be held as long.
-    func attempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome? {
+    /// Begins an attempt at the deployment of that index: sends the request as far as that goes without waiting. Whether all
+    /// of it has left, and its answer is what comes next.
+    func startAttempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) -> Bool {
         let limits = generation.limits[index]
         attemptBegun = EventLoop.now
         patience = nil
         let blocks = generation.blocks[index]
-        if let text = blocks.mockResponse { return await answerMock(client, text) }
+        guard blocks.mockResponse == nil else { return false }
         let bytes = client.input.storage
         outbound.write(blocks, asked.operation, asked.request, bytes, capture: capture)
         let limit = timeLimit(client, limits)
@@ -31,69 +46,112 @@ extension Exchange {
         let given = limits.limit(isStream: asked.request.isStream, timeout: nil, streamTimeout: nil)
         if (deadline - now).nanoseconds < given.nanoseconds / 2 { patience = deadline }
         let pool = generation.pool(index)
-        var connection: UpstreamConnection?
+        let connection = pool.takeIdle()
+        attempt = Attempt(
+            index: index, blocks: blocks, pool: pool, deadline: deadline,
+            connectLimit: min(deadline, now + .seconds(generation.settings.process.connectTimeout)),
+            idle: limits.idle ?? limit, connection: connection)
+        guard let connection else { return false }
         do throws(UpstreamFailure) {
-            let connectLimit = now + .seconds(generation.settings.process.connectTimeout)
-            connection = try await ask(pool, bytes, client, deadline, connectLimit)
-            outbound.release()
-            guard let connection else { return .gone }
-            return try await take(client, blocks, connection, pool, deadline, idle: limits.idle ?? limit)
+            return try connection.trySend(outbound.pieces, outbound.text.storage, bytes)
         } catch {
-            connection?.close()
+            attemptFailure = error
+            return false
+        }
+    }
+
+    /// Leaves what has been begun to the client's task, which was woken because of `wake`.
+    func takeOver(_ wake: Wake) {
+        guard let connection = attempt?.connection else { return }
+        connection.stream.readiness.observer = nil
+        do throws(UpstreamFailure) {
+            try connection.check(wake, connection.hasHead ? .nextByte : .firstByte)
+        } catch {
+            if stream == nil { attemptFailure = error } else { stream?.step = .failed(.upstream(error)) }
+        }
+    }
+
+    /// Brings the attempt to its end. Waits only where it has to: for a connection if none is idle, for room to send if
+    /// there is none, and for the answer. Nil where that is a stream, for `relayEvents` to pass on: a stream waits for long,
+    /// and what an attempt needs would be held as long.
+    func finishAttempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome? {
+        if let text = generation.blocks[index].mockResponse { return await answerMock(client, text) }
+        if stream != nil { return nil }
+        do throws(UpstreamFailure) {
+            if let begun = answerBegun { return await finishAnswer(client, begun) }
+            try await ask(client)
+            outbound.release()
+            return try await take(client)
+        } catch {
+            attempt?.connection?.close()
             return failed(error)
         }
     }
 
-    /// Sends the request and reads the head of the answer. A pooled connection that was closed before it saw the
-    /// request is replaced once, by a fresh one.
-    @inline(__always)
-    private func ask(
-        _ pool: UpstreamPool, _ bytes: [UInt8], _ client: ClientConnection, _ deadline: Instant, _ connectLimit: Instant
-    ) async throws(UpstreamFailure) -> UpstreamConnection {
-        var isFresh = false
+    /// Sends what is left of the request and reads the head of the answer. A pooled connection that was closed before it saw
+    /// the request is replaced once, by a fresh one.
+    private func ask(_ client: ClientConnection) async throws(UpstreamFailure) {
+        guard var attempt else { return }
+        let bytes = client.input.storage
         while true {
-            let connection: UpstreamConnection
-            if !isFresh, let idle = pool.takeIdle() {
-                connection = idle
-            } else {
-                connection = try await pool.dial(
-                    until: min(deadline, connectLimit), cancelledBy: client.cancellation)
-            }
             do throws(UpstreamFailure) {
-                try await connection.ask(
-                    outbound.pieces, outbound.text.storage, bytes, until: deadline, cancelledBy: client.cancellation)
-                return connection
+                if let failure = attemptFailure {
+                    attemptFailure = nil
+                    throw failure
+                }
+                if let connection = attempt.connection {
+                    return try await connection.finishAsking(
+                        outbound.pieces, outbound.text.storage, bytes, until: attempt.deadline,
+                        cancelledBy: client.cancellation)
+                }
+                attempt.isFresh = true
+                let connection = try await attempt.pool.dial(
+                    until: attempt.connectLimit, cancelledBy: client.cancellation)
+                attempt.connection = connection
+                self.attempt = attempt
+                return try await connection.ask(
+                    outbound.pieces, outbound.text.storage, bytes, until: attempt.deadline,
+                    cancelledBy: client.cancellation)
             } catch {
-                connection.close()
-                guard error == .stale, !isFresh else { throw error }
-                isFresh = true
+                guard error == .stale, !attempt.isFresh else { throw error }
+                attempt.connection?.close()
+                attempt.connection = nil
             }
         }
     }
 
     /// Judges the head of an answer and relays what it begins.
-    @inline(__always)
-    private func take(
-        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ connection: UpstreamConnection, _ pool: UpstreamPool,
-        _ deadline: Instant, idle: TimeSpan
-    ) async throws(UpstreamFailure) -> Outcome? {
+    private func take(_ client: ClientConnection) async throws(UpstreamFailure) -> Outcome? {
+        guard let attempt, let connection = attempt.connection else { return .gone }
         let head = connection.head
-        ProviderFields.append(head, connection.input.storage, to: providerFields)
-        let status = head.status
-        guard (200..<300).contains(status) else {
-            retryAfter = Self.retryAfter(head, connection.input.storage)
-            if (300..<400).contains(status) {
-                connection.close()
-                return broken("it redirects (status \(status)), which a gateway must not follow with a key")
-            }
-            return try await takeError(client, connection, pool, deadline)
-        }
-        if asked.request.isStream, asked.operation != .embedding, Self.isEventStream(head, connection.input.storage) {
-            connection.discardHead()
-            stream = EventWay(client: client, connection: connection, pool: pool, deadline: deadline, idle: idle)
+        let kind = Self.kind(of: head, connection.input.storage, isStream: asksForStream)
+        switch kind {
+        case .stream:
+            beginRelay(client, attempt, connection)
             return nil
+        case .whole: return try await relayAnswer(client, attempt, connection)
+        case .failure, .redirect:
+            ProviderFields.append(head, connection.input.storage, to: providerFields)
+            retryAfter = Self.retryAfter(head, connection.input.storage)
+            if kind == .redirect {
+                connection.close()
+                return broken("it redirects (status \(head.status)), which a gateway must not follow with a key")
+            }
+            return try await takeError(client, connection, attempt.pool, attempt.deadline)
         }
-        return try await relayAnswer(client, blocks, connection, pool, deadline)
+    }
+
+    var asksForStream: Bool { asked.request.isStream && asked.operation != .embedding }
+
+    /// What an answer is, by its head.
+    enum AnswerKind { case whole, stream, redirect, failure }
+
+    static func kind(of head: MessageHead, _ bytes: [UInt8], isStream: Bool) -> AnswerKind {
+        switch head.status {
+        case 200..<300: isStream && isEventStream(head, bytes) ? .stream : .whole
+        case 300..<400: .redirect
+        default: .failure
+        }
     }
 
     private func takeError(

@@ -7,58 +7,69 @@ extension Exchange {
     /// Pieces that are passed on in one go: an upstream that is faster than we are shall not keep others waiting.
     private static let mostPieces = 8
 
-    /// Passes events of `stream` on as they come. The head waits for the first one with content, unless the configuration
+    /// Begins to pass on an answer that is a stream. The head waits for the first event with content, unless the configuration
     /// says otherwise: until then another deployment may answer.
+    func beginRelay(_ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection) {
+        ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
+        connection.discardHead()
+        stream = EventWay(
+            client: client, connection: connection, pool: attempt.pool, deadline: attempt.deadline, idle: attempt.idle,
+            isHeld: waitsForContent(client))
+        gathered.removeAll()
+        events.begin(asked.operation, like: attempt.blocks.events)
+    }
+
+    /// Passes events of `stream` on as they come.
     ///
     /// The task only waits: what has come is passed on in the turn of the loop that has noticed it (`mayRead`), and the
     /// task is woken where that ends or has to wait for the client.
     func relayEvents(_ client: ClientConnection) async -> Outcome {
         guard let way = stream else { return .gone }
         let connection = way.connection
-        stream?.isHeld = waitsForContent(client)
-        gathered.removeAll()
-        events.begin(asked.operation, like: deployment.flatMap { generation?.blocks[$0].events })
-        defer {
-            stream = nil
-            events.rest()
-            connection.stream.readiness.expect(Footprint())
-        }
-        let failure: StreamEnd
+        defer { endRelay(connection) }
         do throws(StreamEnd) {
             try await passOnUntilEnd(client, connection)
-            if !events.isDone {
-                do throws(EventStream.Failure) {
-                    try events.end(name: asked.name, into: gathered)
-                } catch {
-                    throw .events(error)
-                }
-            }
-            noteUpstreamIsDone()
-            noteFirstToken()
-            if !client.response.hasStarted { beginEvents(client) }
-            noteSuccess(client) { events.tokens }
-            do throws(StreamFailure) {
-                try await client.response.finish(gathered.storage, gathered.readable)
-            } catch {
-                connection.close()
-                return .gone
-            }
-            giveBack(connection, way.pool)
-            return .answered
         } catch {
-            failure = error
+            connection.close()
+            return await end(client, error)
         }
-        connection.close()
-        return await end(client, failure)
+        giveBack(connection, way.pool)
+        return .answered
+    }
+
+    /// Lets go of what passing on a stream needed.
+    func endRelay(_ connection: UpstreamConnection) {
+        stream = nil
+        events.rest()
+        connection.stream.readiness.expect(Footprint())
+    }
+
+    /// Sends the end of a stream, as far as that goes without waiting.
+    func finishEvents(_ client: ClientConnection) throws(StreamEnd) -> Bool {
+        if !events.isDone {
+            do throws(EventStream.Failure) {
+                try events.end(name: asked.name, into: gathered)
+            } catch {
+                throw .events(error)
+            }
+        }
+        noteUpstreamIsDone()
+        noteFirstToken()
+        if !client.response.hasStarted { beginEvents(client) }
+        noteSuccess(client) { events.tokens }
+        do throws(StreamFailure) {
+            return try client.response.tryFinish(gathered.storage, gathered.readable)
+        } catch {
+            throw .clientGone
+        }
     }
 
     /// Until when more of a stream is waited for.
-    private func waitsUntil(_ client: ClientConnection) -> Instant {
+    func waitsUntil(_ client: ClientConnection) -> Instant {
         guard let stream else { return EventLoop.now }
         return stream.hasToken ? EventLoop.now + stream.idle : stream.deadline
     }
 
-    @inline(__always)
     private func passOnUntilEnd(
         _ client: ClientConnection, _ connection: UpstreamConnection
     ) async throws(StreamEnd) {
@@ -82,14 +93,22 @@ extension Exchange {
                     throw .clientGone
                 }
                 noteEventsSent(client)
-            case .ended: return
+            case .ended:
+                if try finishEvents(client) { return }
+                stream?.step = .unfinished
+            case .unfinished:
+                do throws(StreamFailure) {
+                    return try await client.response.finishRest()
+                } catch {
+                    throw .clientGone
+                }
             case .failed(let end): throw end
             }
         }
     }
 
-    /// What `mayRead` touches.
-    private func footprint(_ client: ClientConnection, _ connection: UpstreamConnection) -> Footprint {
+    /// What passing on an event touches.
+    func footprint(_ client: ClientConnection, _ connection: UpstreamConnection) -> Footprint {
         var footprint = Footprint()
         connection.addParts(to: &footprint)
         footprint.add(self)
@@ -102,7 +121,7 @@ extension Exchange {
     }
 
     /// Rewrites and sends what has come, for as long as neither side has to be waited for.
-    private func passOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
+    func passOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
         let isHeld = stream?.isHeld ?? true
         do throws(StreamEnd) {
             for _ in 0..<Self.mostPieces {
@@ -121,7 +140,7 @@ extension Exchange {
     }
 
     /// The same where nothing was left of what came before.
-    private func receiveAndPassOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
+    func receiveAndPassOn(_ client: ClientConnection, _ connection: UpstreamConnection) -> Step {
         do throws(StreamEnd) {
             guard try receive(connection) else { return .waits }
         } catch {
@@ -229,7 +248,7 @@ extension Exchange {
     }
 
     /// The end of the framing often comes a moment after the last event.
-    private func giveBack(_ connection: UpstreamConnection, _ pool: UpstreamPool) {
+    func giveBack(_ connection: UpstreamConnection, _ pool: UpstreamPool) {
         if (try? connection.bufferedBody()) == nil, connection.isComplete { return pool.giveBack(connection) }
         EventLoop.shared.start {
             let deadline = EventLoop.now + .seconds(1)

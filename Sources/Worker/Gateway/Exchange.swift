@@ -4,8 +4,8 @@ internal import Shared
 ///
 /// Reused from request to request, so that a request allocates next to nothing. Its parts: the head of every answer
 /// is in `Exchange+Head`, who is asked in `Exchange+Routing`, one attempt at a deployment in
-/// `Exchange+Attempt`, what it brings in `Exchange+Answer` and `Exchange+Stream`, the answers that need no deployment in
-/// `Exchange+Local`.
+/// `Exchange+Attempt`, what it brings in `Exchange+Arrival`, `Exchange+Answer` and `Exchange+Stream`, the answers that need no
+/// deployment in `Exchange+Local`.
 @Loop final class Exchange {
     /// Which keeps it while nobody is served: both live as long as the process.
     let gateway: Gateway
@@ -34,6 +34,19 @@ internal import Shared
     var deployment: Int?
     var admission = Admission()
     var firstFailure: FirstFailure?
+
+    /// What to do next for an answer.
+    private var move = Move.attempt(0)
+    /// Instead of a move: what needs no deployment, or has failed before one was chosen.
+    private var rest: Rest?
+    private enum Rest { case local(Endpoint), failure(GatewayError) }
+    /// The attempt under way.
+    var attempt: Attempt?
+    /// What the attempt has met before the client's task could deal with it.
+    var attemptFailure: UpstreamFailure?
+    var answerBegun: AnswerBegun?
+    /// Whose request it is, while his task waits for something else than we do.
+    var client: ClientConnection?
 
     // What came of it.
     var outbound: OutboundRequest
@@ -72,25 +85,43 @@ internal import Shared
         gathered = ByteBuffer(from: gateway.answers)
     }
 
-    /// How the request of a client is answered.
-    @inline(__always)
-    func answer(_ client: ClientConnection) async {
+    /// Answers the request of a client as far as that goes without waiting: most requests wait for their upstream only, and
+    /// what that says is dealt with where it comes (`cameToRead`). All else is done by `finish`.
+    func answer(_ client: ClientConnection) -> Progress {
         begin(client)
-        let bytes = client.input.storage
-        let endpoint = Endpoint(client.head.method, bytes, target: client.head.target)
-        if case .inference(let operation, let path) = endpoint {
-            isCall = true
-            asked.operation = operation
-            self.path = path
-            do throws(GatewayError) {
-                try await serve(client)
-            } catch {
-                await fail(client, error)
-            }
-        } else {
-            await answer(client, endpoint)
+        let endpoint = Endpoint(client.head.method, client.input.storage, target: client.head.target)
+        guard case .inference(let operation, let path) = endpoint else {
+            rest = .local(endpoint)
+            return .needsTask(self)
         }
+        isCall = true
+        asked.operation = operation
+        self.path = path
+        do throws(GatewayError) {
+            guard let generation else { throw .draining }
+            try read(client, generation)
+            try enterFirstGroup(client, generation)
+            move = try next(client, generation)
+            guard case .attempt(let index) = move, startAttempt(client, generation, index), let attempt else {
+                return .needsTask(self)
+            }
+            self.client = client
+            attempt.connection?.stream.readiness.observer = self
+            return .waits(until: attempt.deadline, for: self)
+        } catch {
+            rest = .failure(error)
+            return .needsTask(self)
+        }
+    }
+
+    /// The answer is complete, and nobody had to wait for that in the client's task.
+    func complete(_ client: ClientConnection, _ index: Int) {
+        generation?.health.ended(index)
+        attempt = nil
+        self.client = nil
         end(client)
+        gateway.giveBack(self)
+        client.isAnswered()
     }
 
     /// How a request is answered that could not be read.
@@ -100,20 +131,26 @@ internal import Shared
         end(client)
     }
 
-    @inline(__always)
+    /// What is to be done in the client's task.
     private func serve(_ client: ClientConnection) async throws(GatewayError) {
+        let rest = self.rest
+        self.rest = nil
+        switch rest {
+        case .local(let endpoint)?: return await answer(client, endpoint)
+        case .failure(let error)?: throw error
+        case nil: break
+        }
         guard let generation else { throw .draining }
-        try read(client, generation)
-        try enterFirstGroup(client, generation)
         while true {
-            switch try next(client, generation) {
+            switch move {
             case .attempt(let index):
                 let outcome: Outcome
-                if let ended = await attempt(client, generation, index) {
+                if let ended = await finishAttempt(client, generation, index) {
                     outcome = ended
                 } else {
                     outcome = await relayEvents(client)
                 }
+                attempt = nil
                 noteUpstreamIsDone()
                 if try isAnswered(client, generation, index, outcome) { return }
             case .pause(let until):
@@ -121,6 +158,8 @@ internal import Shared
                     return try checkGone(client)
                 }
             }
+            move = try next(client, generation)
+            if case .attempt(let index) = move { _ = startAttempt(client, generation, index) }
         }
     }
 
@@ -192,6 +231,21 @@ internal import Shared
         gathered.release()
         providerFields.release()
         generation = nil
+    }
+}
+
+/// What cannot be done at once is done in the client's task.
+extension Exchange: RequestWork {
+    func finish(_ client: ClientConnection, _ wake: Wake) async {
+        self.client = nil
+        takeOver(wake)
+        do throws(GatewayError) {
+            try await serve(client)
+        } catch {
+            await fail(client, error)
+        }
+        end(client)
+        gateway.giveBack(self)
     }
 }
 

@@ -103,16 +103,18 @@ public import Shared
         self.generation = generation
     }
 
-    @inline(__always)
-    public func answer(_ client: ClientConnection) async {
-        let exchange = takeExchange()
-        await exchange.answer(client)
-        idle.append(exchange)
+    public func answer(_ client: ClientConnection) -> Progress {
+        takeExchange().answer(client)
     }
 
     public func refuse(_ client: ClientConnection, _ refusal: RequestRefusal) async {
         let exchange = takeExchange()
         await exchange.refuse(client, refusal)
+        giveBack(exchange)
+    }
+
+    /// The request of an exchange is answered.
+    func giveBack(_ exchange: Exchange) {
         idle.append(exchange)
     }
 

@@ -10,21 +10,26 @@ public import Shared
     public let response: ResponseWriter
     /// Ends when the client goes away, or is told to finish: whatever is done for it has become pointless.
     public private(set) var cancellation = Cancellation()
-    public private(set) var head = MessageHead()
+    public internal(set) var head = MessageHead()
     /// Where the body lies in `input`, its framing taken out.
-    public private(set) var body = 0..<0
+    public internal(set) var body = 0..<0
 
     private let server: HTTPServer
     /// What was in force when the request under way began.
-    private var settings: ServerSettings
-    private var isIdle = true
+    private(set) var settings: ServerSettings
+    var isIdle = true
     private var isFinishing = false
     /// First byte of the next request.
-    private var next = 0
-    private var parser = HeadParser.request(limit: 0)
-    private var hasHead = false
+    var next = 0
+    var parser = HeadParser.request(limit: 0)
+    var hasHead = false
     /// How the body of the latest request is framed.
-    private var framing = BodyFraming.none
+    var framing = BodyFraming.none
+    /// What answers the request under way while the task waits, and until when that may take.
+    private var work: (any RequestWork)?
+    private var answerDeadline = Instant.never
+    /// What the task was woken for.
+    private var need: Need?
     /// Requests answered since it last let others go first.
     private var served = 0
     /// How many requests that have come at once are answered before other connections get their turn.
@@ -48,42 +53,130 @@ public import Shared
         footprint.add(response.buffer)
         footprint.add(stream)
         footprint.add(stream.readiness)
+        footprint.add(stream.readiness.reader)
     }
 
-    /// Receives requests and has them answered, one after the other. What has come is taken at once; only what has not is
-    /// waited for.
+    /// Receives requests and has them answered, one after the other. What needs no waiting is done where it is noticed, in
+    /// the turn of the loop (`mayRead`); the task is woken for the rest.
     func run() async {
+        begin()
         serving: while true {
-            begin()
-            while input.isEmpty {
-                switch receive() {
-                case .bytes: break
-                case .end: break serving
-                case .wouldBlock:
-                    served = 0
-                    let deadline = EventLoop.now + settings.idleTimeout
-                    let wake = await stream.receiver.wait(until: deadline, cancelledBy: cancellation)
-                    guard wake == .ready else { break serving }
+            let need = self.need ?? goOn()
+            self.need = nil
+            switch need {
+            case .wait(let deadline):
+                let wake = await stream.readiness.wait(
+                    until: deadline, cancelledBy: cancellation, handledBy: self)
+                if self.need == nil, wake != .ready {
+                    guard let work else { break serving }
+                    await finish(work, wake)
                 }
-            }
-            served += 1
-            if served > Self.mostAtOnce {
-                served = 1
-                await EventLoop.shared.turn()
-            }
-            do throws(Stop) {
-                if try !takeRequest() { try await receiveRequest() }
-            } catch {
-                guard case .refuse(let refusal) = error else { break serving }
+            case .task(let work): await finish(work, .ready)
+            case .restOfRequest:
+                do throws(Stop) {
+                    try await receiveRequest()
+                    self.need = startAnswer()
+                } catch {
+                    self.need = Self.need(after: error)
+                }
+            case .refuse(let refusal):
                 response.isLast = true
                 await server.handler.refuse(self, refusal)
                 break serving
+            case .turn:
+                served = 0
+                await EventLoop.shared.turn()
+            case .end: break serving
             }
-            beginAnswer()
-            await server.handler.answer(self)
-            guard endAnswer() else { break serving }
         }
         await close()
+    }
+
+    /// What the task is needed for.
+    private enum Need {
+        /// Until something comes, for the client or for the work that answers it.
+        case wait(until: Instant)
+        case restOfRequest
+        case refuse(RequestRefusal)
+        case task(any RequestWork)
+        /// Others come first.
+        case turn
+        case end
+    }
+
+    /// Takes what has come and has it answered, for as long as that needs no waiting.
+    private func goOn() -> Need {
+        if work != nil { return .wait(until: answerDeadline) }
+        while true {
+            while input.isEmpty {
+                switch receive() {
+                case .bytes: break
+                case .end: return .end
+                case .wouldBlock:
+                    served = 0
+                    return .wait(until: EventLoop.now + settings.idleTimeout)
+                }
+            }
+            served += 1
+            if served > Self.mostAtOnce { return .turn }
+            do throws(Stop) {
+                guard try takeRequest() else { return .restOfRequest }
+            } catch {
+                return Self.need(after: error)
+            }
+            if let need = startAnswer() { return need }
+        }
+    }
+
+    private static func need(after stop: Stop) -> Need {
+        guard case .refuse(let refusal) = stop else { return .end }
+        return .refuse(refusal)
+    }
+
+    /// Has the request answered. Nil where that is done, and the next one may come.
+    private func startAnswer() -> Need? {
+        beginAnswer()
+        switch server.handler.answer(self) {
+        case .complete: return endAnswer() ? nil : .end
+        case .needsTask(let work): return .task(work)
+        case .waits(let deadline, let work):
+            self.work = work
+            answerDeadline = deadline
+            return .wait(until: deadline)
+        }
+    }
+
+    private func finish(_ work: any RequestWork, _ wake: Wake) async {
+        self.work = nil
+        await work.finish(self, wake)
+        if !endAnswer() { need = .end }
+    }
+
+    /// Whether the work that answers may go on alone: the task has not been woken.
+    public var isWaiting: Bool { stream.readiness.reader.isWaiting }
+
+    /// The work under way waits until `deadline` from now on.
+    public func waits(until deadline: Instant) {
+        answerDeadline = deadline
+        stream.readiness.reader.wait(on: deadline)
+    }
+
+    /// The work under way needs the task.
+    public func needsTask() {
+        guard let work else { return }
+        wake(for: .task(work))
+    }
+
+    /// The work under way has answered.
+    public func isAnswered() {
+        work = nil
+        let need = endAnswer() ? goOn() : .end
+        if case .wait(let deadline) = need { stream.readiness.reader.wait(on: deadline) } else { wake(for: need) }
+    }
+
+    private func wake(for need: Need) {
+        self.need = need
+        stream.readiness.reader.wake(.ready)
     }
 
     private func begin() {
@@ -121,145 +214,8 @@ public import Shared
         input.consume(next - input.start)
         input.shrink(to: 256 * 1024)
         input.rest()
+        begin()
         return true
-    }
-
-    /// Why no request came.
-    private enum Stop: Error {
-        case closed
-        case refuse(RequestRefusal)
-    }
-
-    /// Takes a request that has come whole; false when more has to come.
-    private func takeRequest() throws(Stop) -> Bool {
-        // Before it is parsed: a request that comes whole is no idle connection while it is answered.
-        isIdle = false
-        guard try takeHead() else { return false }
-        try readFraming()
-        return takeBody()
-    }
-
-    private func takeHead() throws(Stop) -> Bool {
-        do throws(HTTPViolation) {
-            hasHead = try parser.read(input.storage, input.readable, into: &head)
-            return hasHead
-        } catch {
-            throw .refuse(.violation(error))
-        }
-    }
-
-    /// Receives the rest of a request whose first bytes have come.
-    private func receiveRequest() async throws(Stop) {
-        let deadline = EventLoop.now + settings.headerTimeout
-        while !hasHead {
-            let count: Int
-            do throws(StreamFailure) {
-                count = try await stream.read(into: input, room: 1024, until: deadline, cancelledBy: cancellation)
-            } catch {
-                throw error == .deadline ? .refuse(.deadline(body: false)) : .closed
-            }
-            if count == 0 { throw .refuse(.cutOff) }
-            _ = try takeHead()
-        }
-        try readFraming()
-        if !takeBody() { try await receiveBody() }
-    }
-
-    private func readFraming() throws(Stop) {
-        do throws(HTTPViolation) {
-            if !head.isRepeated { framing = try BodyFraming.request(head, input.storage) }
-            if case .length(let length) = framing, length > settings.bodyLimit { throw Self.tooLarge }
-        } catch {
-            throw .refuse(.violation(error))
-        }
-    }
-
-    /// Takes a body that was received with its head, or none; false when more has to come.
-    private func takeBody() -> Bool {
-        switch framing {
-        case .none, .untilClose: body = head.end..<head.end
-        case .length(let length):
-            guard input.count >= head.length + length else { return false }
-            body = head.end..<head.end + length
-        case .chunked: return false
-        }
-        next = body.upperBound
-        return true
-    }
-
-    private func receiveBody() async throws(Stop) {
-        try await sendContinue()
-        guard case .length(let length) = framing else { return try await receiveChunks() }
-        while input.count < head.length + length {
-            // Room for a megabyte, and once that is there for all of the rest: what is not received yet costs nothing, so that
-            // little is copied to grow, but who announces much has to send some of it first.
-            let missing = head.length + length - input.count
-            try await receiveMore(room: input.count < 1 << 20 ? min(missing, 1 << 20) : missing)
-        }
-        head.base = input.start
-        _ = takeBody()
-    }
-
-    /// Takes the chunked coding out of the body in place: data moves to the front of `input`, behind the head.
-    private func receiveChunks() async throws(Stop) {
-        var decoder = ChunkedDecoder()
-        // Counted from the head, for the buffer may move while more is received.
-        var decoded = head.length
-        var position = head.length
-        decoding: while true {
-            head.base = input.start
-            do throws(HTTPViolation) {
-                while true {
-                    var absolute = head.base + position
-                    let step = try decoder.next(input.storage, &absolute, input.end)
-                    position = absolute - head.base
-                    switch step {
-                    case .data(let data):
-                        guard decoded - head.length + data.count <= settings.bodyLimit else { throw Self.tooLarge }
-                        input.move(data, to: head.base + decoded)
-                        decoded += data.count
-                        continue
-                    case .end: break decoding
-                    case .needsMore: break
-                    }
-                    break
-                }
-            } catch {
-                throw .refuse(.violation(error))
-            }
-            // All received bytes are used: the framing among them makes room for more.
-            input.truncate(to: head.base + decoded)
-            position = decoded
-            try await receiveMore(room: max(4096, input.count))
-        }
-        body = head.end..<head.base + decoded
-        next = head.base + position
-    }
-
-    private static let tooLarge = HTTPViolation(.bodyTooLarge, "the request body is larger than this server accepts")
-
-    private func receiveMore(room: Int) async throws(Stop) {
-        let count: Int
-        do throws(StreamFailure) {
-            let deadline = EventLoop.now + settings.bodyTimeout
-            count = try await stream.read(into: input, room: room, until: deadline, cancelledBy: cancellation)
-        } catch {
-            throw error == .deadline ? .refuse(.deadline(body: true)) : .closed
-        }
-        if count == 0 { throw .refuse(.cutOff) }
-    }
-
-    /// RFC 9110 §10.1.1: the client waits for leave to send the body, unless it has begun already.
-    private func sendContinue() async throws(Stop) {
-        guard input.count == head.length, head.minorVersion >= 1,
-            head.lists(Token.continue100, in: .expect, input.storage)
-        else { return }
-        do throws(StreamFailure) {
-            let bytes = HeadBytes.continue100
-            try await stream.write(bytes, 0..<bytes.count, until: EventLoop.now + settings.writeTimeout)
-        } catch {
-            throw .closed
-        }
     }
 
     /// Closes so that the client can read the answer to the end: data still coming in at a closed socket would
@@ -288,5 +244,16 @@ public import Shared
     func finish() {
         isFinishing = true
         cancellation.cancel()
+    }
+}
+
+/// Requests are received and answered where they come, while the task waits in `run`.
+extension ClientConnection: ReadHandler {
+    public func mayRead() -> Instant? {
+        let need = goOn()
+        // A client that had hung up has woken the task meanwhile.
+        if case .wait(let deadline) = need, isWaiting { return deadline }
+        self.need = need
+        return nil
     }
 }

@@ -22,10 +22,28 @@ public struct ServerSettings: Sendable, Equatable {
 
 /// Answers requests. The only thing a server knows of what it serves.
 @Loop public protocol RequestHandler: AnyObject {
-    /// Answers the request that `client` has received whole, through `client.response`.
-    func answer(_ client: ClientConnection) async
+    /// Answers the request that `client` has received whole, through `client.response`, as far as that goes without
+    /// waiting.
+    func answer(_ client: ClientConnection) -> Progress
     /// Answers a request that could not be read.
     func refuse(_ client: ClientConnection, _ refusal: RequestRefusal) async
+}
+
+/// How far an answer was brought without waiting.
+@Loop public enum Progress {
+    case complete
+    /// It goes on when something comes for the work, which says to the client when it is complete
+    /// (`ClientConnection.isAnswered`), until when it waits, or that it needs the client's task after all.
+    case waits(until: Instant, for: any RequestWork)
+    /// It has to wait here and there, for which it needs the client's task.
+    case needsTask(any RequestWork)
+}
+
+/// An answer under way.
+@Loop public protocol RequestWork: AnyObject {
+    /// Brings the answer to its end, in the client's task. `wake` says why: `ready` where the work has asked for that, else
+    /// the wait for what was to come has ended.
+    func finish(_ client: ClientConnection, _ wake: Wake) async
 }
 
 /// Why a request could not be read.

@@ -124,8 +124,7 @@ public import Shared
     public func finish(with body: ByteBuffer) async throws(StreamFailure) {
         hasStarted = true
         if !isHead { buffer.append(body.storage, body.readable) }
-        try await flush()
-        isComplete = true
+        if try !tryFlush() { try await finishRest() }
     }
 
     /// Sends what goes at once of what is in `buffer` (the head, the first time) and of `body`, the next piece of a
@@ -167,6 +166,11 @@ public import Shared
 
     /// Sends a last piece of the body of a stream together with the end of its framing.
     public func finish(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
+        if try !tryFinish(bytes, range) { try await finishRest() }
+    }
+
+    /// The same, as far as that goes without waiting. False when `finishRest` has to send what is left.
+    public func tryFinish(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> Bool {
         hasStarted = true
         if !isHead {
             if isChunked, !range.isEmpty { buffer.append(chunkHeader: range.count) }
@@ -174,15 +178,23 @@ public import Shared
             if isChunked, !range.isEmpty { buffer.appendLineEnd() }
             if isChunked { buffer.append(HeadBytes.lastChunk) }
         }
-        try await flush()
-        isComplete = true
+        return try tryFlush()
     }
 
-    private func flush() async throws(StreamFailure) {
+    /// Sends all of `buffer`, as far as that goes without waiting.
+    private func tryFlush() throws(StreamFailure) -> Bool {
         pieces.empty()
         pieces.append(Piece(source: 0, range: buffer.readable))
-        if let sent = try trySend([], []) { try await sendRest(sent, [], []) }
+        partly = try trySend([], [])
+        guard partly == nil else { return false }
         sent()
+        isComplete = true
+        return true
+    }
+
+    /// Sends what the attempt to finish with nothing but `buffer` has left.
+    public func finishRest() async throws(StreamFailure) {
+        try await finishRest(with: [], [])
     }
 
     /// Sends what goes at once of `pieces` of `buffer` (0), `second` (1) and `third` (2); nil when that was all of it,

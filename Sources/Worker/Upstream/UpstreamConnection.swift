@@ -27,6 +27,8 @@ internal import Shared
     private var parser = HeadParser.response(limit: longestHead)
     /// Whether a byte of the answer was received.
     private var hasBegun = false
+    /// Whether the head of the answer is there.
+    private(set) var hasHead = false
     private static let longestHead = 64 * 1024
 
     /// `buffers` is where it takes memory from while there is something to read.
@@ -50,12 +52,20 @@ internal import Shared
     }
 
     /// Sends a request, pieces of `head` (0) and `body` (1), and reads the head of the answer.
-    @inline(__always)
     func ask(
         _ pieces: [Piece], _ head: [UInt8], _ body: [UInt8], until deadline: Instant,
         cancelledBy cancellation: Cancellation?
     ) async throws(UpstreamFailure) {
-        if try !trySend(pieces, head, body) {
+        _ = try trySend(pieces, head, body)
+        try await finishAsking(pieces, head, body, until: deadline, cancelledBy: cancellation)
+    }
+
+    /// Sends what `trySend` has left, and reads the head of the answer.
+    func finishAsking(
+        _ pieces: [Piece], _ head: [UInt8], _ body: [UInt8], until deadline: Instant,
+        cancelledBy cancellation: Cancellation?
+    ) async throws(UpstreamFailure) {
+        if !isRequestComplete {
             try await sendRest(pieces, head, body, until: deadline, cancelledBy: cancellation)
         }
         while try !takeHead() {
@@ -63,12 +73,13 @@ internal import Shared
         }
     }
 
-    /// Sends a request, pieces of `head` (0) and `body` (1), as far as that goes without waiting. False when `sendRest`
+    /// Sends a request, pieces of `head` (0) and `body` (1), as far as that goes without waiting. False when `finishAsking`
     /// has to send what is left.
-    private func trySend(_ pieces: [Piece], _ head: [UInt8], _ body: [UInt8]) throws(UpstreamFailure) -> Bool {
+    func trySend(_ pieces: [Piece], _ head: [UInt8], _ body: [UInt8]) throws(UpstreamFailure) -> Bool {
         exchanges += 1
         isBodyComplete = false
         hasBegun = false
+        hasHead = false
         parser = .response(limit: Self.longestHead)
         do throws(StreamFailure) {
             sent = try stream.trySend(pieces, head, body)
@@ -106,9 +117,13 @@ internal import Shared
 
     /// Takes the head of the answer, informational ones skipped (RFC 9110 §15.2), as far as it has come. False when more
     /// has to come, at `stream.receiver`.
-    private func takeHead() throws(UpstreamFailure) -> Bool {
+    func takeHead() throws(UpstreamFailure) -> Bool {
         while true {
-            if try parseHead() { return true }
+            if hasHead { return true }
+            if try parseHead() {
+                hasHead = true
+                return true
+            }
             let outcome: ReadOutcome
             do throws(StreamFailure) {
                 outcome = try stream.receive(into: input, room: 4096)
@@ -336,7 +351,8 @@ internal import Shared
 
     /// What taking a piece of a body touches.
     func addParts(to footprint: inout Footprint) {
-        stream.addParts(to: &footprint)
+        footprint.add(stream)
+        footprint.add(stream.readiness)
         footprint.add(self)
         footprint.add(input)
     }
