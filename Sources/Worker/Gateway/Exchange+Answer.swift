@@ -20,7 +20,7 @@ extension Exchange {
 
     /// Reads a whole answer, and sends it with the public model name.
     func relayAnswer(
-        _ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection
+        _ client: ClientConnection, _ generation: Generation, _ attempt: Attempt, _ connection: UpstreamConnection
     ) async throws(UpstreamFailure) -> Outcome {
         guard Self.isShort(connection) else {
             takeFields(connection)
@@ -28,9 +28,10 @@ extension Exchange {
             connection.discardHead()
             try await gather(client, connection, attempt.deadline)
             noteUpstreamIsDone()
-            var outcome = start(client, attempt.blocks, status, gathered.storage, gathered.readable)
+            let blocks = generation.blocks[attempt.index]
+            var outcome = start(client, blocks, status, gathered.storage, gathered.readable)
             if outcome == nil { outcome = await finish(client, gathered.storage) }
-            attempt.pool.giveBack(connection)
+            generation.pool(attempt.index).giveBack(connection)
             return outcome ?? .gone
         }
         var range = try connection.takeWhole()
@@ -39,30 +40,32 @@ extension Exchange {
             try connection.check(wake, .nextByte)
             range = try connection.takeWhole()
         }
-        let begun = startWhole(client, attempt, connection, range ?? 0..<0).map(AnswerBegun.ended) ?? .partly
-        return await finishAnswer(client, begun)
+        let outcome = startWhole(client, generation, attempt, connection, range ?? 0..<0)
+        return await finishAnswer(client, generation, outcome.map(AnswerBegun.ended) ?? .partly)
     }
 
     /// Judges and sends an answer that lies whole in the connection's buffer; nil when `finishAnswer` has to send the rest.
     func startWhole(
-        _ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection, _ range: Range<Int>
+        _ client: ClientConnection, _ generation: Generation, _ attempt: Attempt, _ connection: UpstreamConnection,
+        _ range: Range<Int>
     ) -> Outcome? {
         noteUpstreamIsDone()
         takeFields(connection)
-        return start(client, attempt.blocks, connection.head.status, connection.input.storage, range)
+        let blocks = generation.blocks[attempt.index]
+        return start(client, blocks, connection.head.status, connection.input.storage, range)
     }
 
     /// Sends what is left of an answer, and gives its connection back.
-    func finishAnswer(_ client: ClientConnection, _ begun: AnswerBegun) async -> Outcome {
+    func finishAnswer(_ client: ClientConnection, _ generation: Generation, _ begun: AnswerBegun) async -> Outcome {
         answerBegun = nil
-        guard let attempt, let connection = attempt.connection else { return .gone }
+        guard let attempt, let connection else { return .gone }
         let outcome: Outcome
         switch begun {
         case .partly: outcome = await finish(client, connection.input.storage)
         case .ended(let ended): outcome = ended
         }
         connection.discardWhole()
-        attempt.pool.giveBack(connection)
+        generation.pool(attempt.index).giveBack(connection)
         return outcome
     }
 

@@ -4,20 +4,28 @@ internal import Shared
 /// as neither side has to be waited for. Most requests so wake no task at all.
 extension Exchange: ReadObserver {
     func cameToRead() {
-        guard let client, client.isWaiting, let attempt, let connection = attempt.connection else { return }
-        if stream != nil { return settle(client, attempt, connection, receiveAndPassOn(client, connection)) }
+        guard let client, client.isWaiting, let generation, let attempt, let connection else { return }
+        if stream != nil { return settle(client, connection, receiveAndPassOn(client, connection)) }
         do throws(UpstreamFailure) {
             guard try connection.takeHead() else { return waitForMore(client, connection) }
             switch Self.kind(of: connection.head, connection.input.storage, isStream: asksForStream) {
             case .whole where Self.isShort(connection):
                 guard let range = try connection.takeWhole() else { return waitForMore(client, connection) }
                 outbound.release()
-                finish(client, attempt, connection, startWhole(client, attempt, connection, range))
+                let outcome = startWhole(client, generation, attempt, connection, range)
+                guard case .answered? = outcome else {
+                    answerBegun = outcome.map(AnswerBegun.ended) ?? .partly
+                    return client.needsTask()
+                }
+                connection.stream.readiness.observer = nil
+                connection.discardWhole()
+                generation.pool(attempt.index).giveBack(connection)
+                complete(client, generation, attempt.index)
             case .stream:
                 outbound.release()
-                beginRelay(client, attempt, connection)
+                beginRelay(client, generation, attempt, connection)
                 connection.stream.readiness.expect(footprint(client, connection))
-                settle(client, attempt, connection, passOn(client, connection))
+                settle(client, connection, passOn(client, connection))
             case .whole, .redirect, .failure: client.needsTask()
             }
         } catch {
@@ -31,23 +39,8 @@ extension Exchange: ReadObserver {
         if connection.stream.waitsToWrite { client.needsTask() }
     }
 
-    private func finish(
-        _ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection, _ outcome: Outcome?
-    ) {
-        guard case .answered? = outcome else {
-            answerBegun = outcome.map(AnswerBegun.ended) ?? .partly
-            return client.needsTask()
-        }
-        connection.stream.readiness.observer = nil
-        connection.discardWhole()
-        attempt.pool.giveBack(connection)
-        complete(client, attempt.index)
-    }
-
     /// How a stream goes on that was passed on so far.
-    private func settle(
-        _ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection, _ step: Step
-    ) {
+    private func settle(_ client: ClientConnection, _ connection: UpstreamConnection, _ step: Step) {
         switch step {
         case .waits where !connection.stream.waitsToWrite: return client.waits(until: waitsUntil(client))
         case .ended:
@@ -60,10 +53,11 @@ extension Exchange: ReadObserver {
                 stream?.step = .failed(error)
                 return client.needsTask()
             }
+            guard let way = stream, let generation, let attempt else { return }
             connection.stream.readiness.observer = nil
             endRelay(connection)
-            giveBack(connection, attempt.pool)
-            complete(client, attempt.index)
+            giveBack(connection, way.pool)
+            complete(client, generation, attempt.index)
         case .waits, .pauses, .unsent, .unfinished, .failed:
             stream?.step = step
             client.needsTask()

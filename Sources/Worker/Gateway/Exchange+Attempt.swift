@@ -13,16 +13,12 @@ extension Exchange {
     /// An attempt at a deployment.
     struct Attempt {
         let index: Int
-        let blocks: DeploymentBlocks
-        let pool: UpstreamPool
         /// Of the answer, or of a stream's first token.
         let deadline: Instant
         let connectLimit: Instant
         /// The longest silence within a stream.
         let idle: TimeSpan
-        /// Nil while none was lent or dialled.
-        var connection: UpstreamConnection?
-        /// Whether the connection was dialled for this attempt.
+        /// Whether its connection was dialled for it.
         var isFresh = false
     }
 
@@ -45,13 +41,12 @@ extension Exchange {
         let deadline = min(now + limit, self.deadline(generation))
         let given = limits.limit(isStream: asked.request.isStream, timeout: nil, streamTimeout: nil)
         if (deadline - now).nanoseconds < given.nanoseconds / 2 { patience = deadline }
-        let pool = generation.pool(index)
-        let connection = pool.takeIdle()
         attempt = Attempt(
-            index: index, blocks: blocks, pool: pool, deadline: deadline,
+            index: index, deadline: deadline,
             connectLimit: min(deadline, now + .seconds(generation.settings.process.connectTimeout)),
-            idle: limits.idle ?? limit, connection: connection)
-        guard let connection else { return false }
+            idle: limits.idle ?? limit)
+        guard let connection = generation.pool(index).takeIdle() else { return false }
+        self.connection = connection
         do throws(UpstreamFailure) {
             return try connection.trySend(outbound.pieces, outbound.text.storage, bytes)
         } catch {
@@ -62,7 +57,7 @@ extension Exchange {
 
     /// Leaves what has been begun to the client's task, which was woken because of `wake`.
     func takeOver(_ wake: Wake) {
-        guard let connection = attempt?.connection else { return }
+        guard let connection else { return }
         connection.stream.readiness.observer = nil
         do throws(UpstreamFailure) {
             try connection.check(wake, connection.hasHead ? .nextByte : .firstByte)
@@ -78,19 +73,19 @@ extension Exchange {
         if let text = generation.blocks[index].mockResponse { return await answerMock(client, text) }
         if stream != nil { return nil }
         do throws(UpstreamFailure) {
-            if let begun = answerBegun { return await finishAnswer(client, begun) }
-            try await ask(client)
+            if let begun = answerBegun { return await finishAnswer(client, generation, begun) }
+            try await ask(client, generation)
             outbound.release()
-            return try await take(client)
+            return try await take(client, generation)
         } catch {
-            attempt?.connection?.close()
+            connection?.close()
             return failed(error)
         }
     }
 
     /// Sends what is left of the request and reads the head of the answer. A pooled connection that was closed before it saw
     /// the request is replaced once, by a fresh one.
-    private func ask(_ client: ClientConnection) async throws(UpstreamFailure) {
+    private func ask(_ client: ClientConnection, _ generation: Generation) async throws(UpstreamFailure) {
         guard var attempt else { return }
         let bytes = client.input.storage
         while true {
@@ -99,37 +94,36 @@ extension Exchange {
                     attemptFailure = nil
                     throw failure
                 }
-                if let connection = attempt.connection {
+                if let connection {
                     return try await connection.finishAsking(
                         outbound.pieces, outbound.text.storage, bytes, until: attempt.deadline,
                         cancelledBy: client.cancellation)
                 }
                 attempt.isFresh = true
-                let connection = try await attempt.pool.dial(
+                let fresh = try await generation.pool(attempt.index).dial(
                     until: attempt.connectLimit, cancelledBy: client.cancellation)
-                attempt.connection = connection
-                self.attempt = attempt
-                return try await connection.ask(
+                connection = fresh
+                return try await fresh.ask(
                     outbound.pieces, outbound.text.storage, bytes, until: attempt.deadline,
                     cancelledBy: client.cancellation)
             } catch {
                 guard error == .stale, !attempt.isFresh else { throw error }
-                attempt.connection?.close()
-                attempt.connection = nil
+                connection?.close()
+                connection = nil
             }
         }
     }
 
     /// Judges the head of an answer and relays what it begins.
-    private func take(_ client: ClientConnection) async throws(UpstreamFailure) -> Outcome? {
-        guard let attempt, let connection = attempt.connection else { return .gone }
+    private func take(_ client: ClientConnection, _ generation: Generation) async throws(UpstreamFailure) -> Outcome? {
+        guard let attempt, let connection else { return .gone }
         let head = connection.head
         let kind = Self.kind(of: head, connection.input.storage, isStream: asksForStream)
         switch kind {
         case .stream:
-            beginRelay(client, attempt, connection)
+            beginRelay(client, generation, attempt, connection)
             return nil
-        case .whole: return try await relayAnswer(client, attempt, connection)
+        case .whole: return try await relayAnswer(client, generation, attempt, connection)
         case .failure, .redirect:
             ProviderFields.append(head, connection.input.storage, to: providerFields)
             retryAfter = Self.retryAfter(head, connection.input.storage)
@@ -137,7 +131,7 @@ extension Exchange {
                 connection.close()
                 return broken("it redirects (status \(head.status)), which a gateway must not follow with a key")
             }
-            return try await takeError(client, connection, attempt.pool, attempt.deadline)
+            return try await takeError(client, connection, generation.pool(attempt.index), attempt.deadline)
         }
     }
 

@@ -9,14 +9,16 @@ extension Exchange {
 
     /// Begins to pass on an answer that is a stream. The head waits for the first event with content, unless the configuration
     /// says otherwise: until then another deployment may answer.
-    func beginRelay(_ client: ClientConnection, _ attempt: Attempt, _ connection: UpstreamConnection) {
+    func beginRelay(
+        _ client: ClientConnection, _ generation: Generation, _ attempt: Attempt, _ connection: UpstreamConnection
+    ) {
         ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
         connection.discardHead()
         stream = EventWay(
-            client: client, connection: connection, pool: attempt.pool, deadline: attempt.deadline, idle: attempt.idle,
-            isHeld: waitsForContent(client))
+            client: client, connection: connection, pool: generation.pool(attempt.index), deadline: attempt.deadline,
+            idle: attempt.idle, isHeld: waitsForContent(client))
         gathered.removeAll()
-        events.begin(asked.operation, like: attempt.blocks.events)
+        events.begin(asked.operation, like: generation.blocks[attempt.index].events)
     }
 
     /// Passes events of `stream` on as they come.

@@ -40,8 +40,9 @@ internal import Shared
     /// Instead of a move: what needs no deployment, or has failed before one was chosen.
     private var rest: Rest?
     private enum Rest { case local(Endpoint), failure(GatewayError) }
-    /// The attempt under way.
+    /// The attempt under way, and its connection once one was lent or dialled.
     var attempt: Attempt?
+    var connection: UpstreamConnection?
     /// What the attempt has met before the client's task could deal with it.
     var attemptFailure: UpstreamFailure?
     var answerBegun: AnswerBegun?
@@ -106,7 +107,7 @@ internal import Shared
                 return .needsTask(self)
             }
             self.client = client
-            attempt.connection?.stream.readiness.observer = self
+            connection?.stream.readiness.observer = self
             return .waits(until: attempt.deadline, for: self)
         } catch {
             rest = .failure(error)
@@ -115,13 +116,18 @@ internal import Shared
     }
 
     /// The answer is complete, and nobody had to wait for that in the client's task.
-    func complete(_ client: ClientConnection, _ index: Int) {
-        generation?.health.ended(index)
-        attempt = nil
+    func complete(_ client: ClientConnection, _ generation: Generation, _ index: Int) {
+        generation.health.ended(index)
+        endAttempt()
         self.client = nil
         end(client)
         gateway.giveBack(self)
         client.isAnswered()
+    }
+
+    private func endAttempt() {
+        attempt = nil
+        connection = nil
     }
 
     /// How a request is answered that could not be read.
@@ -150,7 +156,7 @@ internal import Shared
                 } else {
                     outcome = await relayEvents(client)
                 }
-                attempt = nil
+                endAttempt()
                 noteUpstreamIsDone()
                 if try isAnswered(client, generation, index, outcome) { return }
             case .pause(let until):
