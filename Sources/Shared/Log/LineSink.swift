@@ -10,8 +10,9 @@ public final class LineSink {
     /// Lines lost because nobody read the stream.
     public private(set) var dropped = 0
     private static let mostPending = 1 << 20
-    /// Bytes that are worth a write of their own.
-    private static let much = 16 << 10
+    /// Bytes that are worth a write of their own; a line fits behind them in what is kept of `pending`.
+    private let much: Int
+    private static let kept = 64 << 10
     private static let long = TimeSpan.milliseconds(5)
     /// When what is pending was first seen; `never` where nothing is.
     private var waitsSince = Instant.never
@@ -21,6 +22,7 @@ public final class LineSink {
     public init(_ stream: StandardStream = .output) {
         self.stream = stream
         isFile = stream.isFile
+        much = isFile ? Self.kept - 4096 : 16 << 10
         longestPiece = isFile ? Self.mostPending : StandardStream.wholePiece
     }
 
@@ -35,9 +37,9 @@ public final class LineSink {
 
     /// Writes what the stream takes without waiting, where there is much, or it has waited for long. Call it in each turn.
     public func flush(at now: Instant) {
-        guard pending.count >= Self.much || now >= due(now) else { return }
+        guard pending.count >= much || now >= due(now) else { return }
         while !pending.isEmpty, isFile || stream.hasRoom { writePiece() }
-        if pending.isEmpty { pending.shrink(to: 64 << 10) }
+        if pending.isEmpty { pending.shrink(to: Self.kept) }
         waitsSince = .never
     }
 
