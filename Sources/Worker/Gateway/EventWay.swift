@@ -14,6 +14,8 @@ extension Exchange {
         let isHeld: Bool
         /// Whether the first token has come, and the deployment's counters know.
         var hasToken = false
+        /// Whether the loop knows what the next event will touch.
+        var isExpected = false
         /// Why the task was woken.
         var step: Step?
     }

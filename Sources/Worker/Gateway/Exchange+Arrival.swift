@@ -24,7 +24,6 @@ extension Exchange: ReadObserver {
             case .stream:
                 outbound.release()
                 beginRelay(client, generation, attempt, connection)
-                connection.stream.readiness.expect(footprint(client, connection))
                 settle(client, connection, passOn(client, connection))
             case .whole, .redirect, .failure: client.needsTask()
             }
@@ -42,7 +41,9 @@ extension Exchange: ReadObserver {
     /// How a stream goes on that was passed on so far.
     private func settle(_ client: ClientConnection, _ connection: UpstreamConnection, _ step: Step) {
         switch step {
-        case .waits where !connection.stream.waitsToWrite: return client.waits(until: waitsUntil(client))
+        case .waits where !connection.stream.waitsToWrite:
+            expectMore(client, connection)
+            client.waits(until: waitsUntil(client))
         case .ended:
             do throws(StreamEnd) {
                 guard try finishEvents(client) else {

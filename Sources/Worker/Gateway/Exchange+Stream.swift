@@ -41,9 +41,9 @@ extension Exchange {
 
     /// Lets go of what passing on a stream needed.
     func endRelay(_ connection: UpstreamConnection) {
+        if stream?.isExpected ?? false { connection.stream.readiness.expect(Footprint()) }
         stream = nil
         events.rest()
-        connection.stream.readiness.expect(Footprint())
     }
 
     /// Sends the end of a stream, as far as that goes without waiting.
@@ -80,7 +80,7 @@ extension Exchange {
             stream?.step = nil
             switch step {
             case .waits:
-                connection.stream.readiness.expect(footprint(client, connection))
+                expectMore(client, connection)
                 do throws(UpstreamFailure) {
                     try await connection.waitForMore(
                         until: waitsUntil(client), cancelledBy: client.cancellation, handledBy: self)
@@ -109,8 +109,10 @@ extension Exchange {
         }
     }
 
-    /// What passing on an event touches.
-    func footprint(_ client: ClientConnection, _ connection: UpstreamConnection) -> Footprint {
+    /// Tells the loop what passing on an event touches, where one has to be waited for.
+    func expectMore(_ client: ClientConnection, _ connection: UpstreamConnection) {
+        guard stream?.isExpected == false else { return }
+        stream?.isExpected = true
         var footprint = Footprint()
         connection.addParts(to: &footprint)
         footprint.add(self)
@@ -119,7 +121,7 @@ extension Exchange {
         footprint.add(gathered)
         events.addParts(to: &footprint)
         client.addParts(to: &footprint)
-        return footprint
+        connection.stream.readiness.expect(footprint)
     }
 
     /// Rewrites and sends what has come, for as long as neither side has to be waited for.
