@@ -17,7 +17,7 @@ public enum ASCII {
 
     /// Eight bytes at once.
     @inline(__always)
-    static func lowercased(_ word: UInt64) -> UInt64 {
+    public static func lowercased(_ word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
         // The high bit of each byte that is at least "A" and not beyond "Z", and is ASCII; no sum carries over.
         let low = word & (ones &* 0x7F)
@@ -45,10 +45,10 @@ public enum ASCII {
         let (given, wanted) = (bytes.span, text.span)
         var done = 0
         while done < wanted.count {
-            let count = min(8, wanted.count - done)
-            let word = ByteSearch.word(given, at: range.lowerBound + done, count: count)
+            let count = min(8, wanted.count &- done)
+            let word = ByteSearch.word(given, at: range.lowerBound &+ done, count: count)
             guard lowercased(word) == ByteSearch.word(wanted, at: done, count: count) else { return false }
-            done += count
+            done &+= count
         }
         return true
     }
@@ -100,11 +100,12 @@ extension ByteWriter {
     public mutating func put(decimal value: Int) {
         var rest = UInt64(max(0, value))
         if rest < 10_000 {
-            // Most are; without a loop.
-            let (high, low) = (rest / 100, rest % 100)
-            let digits = 0x3030_3030 + high / 10 + (high % 10) << 8 + (low / 10) << 16 + (low % 10) << 24
-            let count = rest < 10 ? 1 : rest < 100 ? 2 : rest < 1000 ? 3 : 4
-            return put(word: digits >> UInt64(8 * (4 - count)), count: count)
+            // Most are. Without a loop: two numbers below 100 side by side, of each its tens, then what these leave.
+            let pairs = rest / 100 | (rest % 100) << 16
+            let tens = (pairs &* 103) >> 10 & 0x000F_000F
+            let digits = tens | (pairs &- tens &* 10) << 8
+            let zeroes = min(3, digits.trailingZeroBitCount / 8)
+            return put(word: (digits | 0x3030_3030) >> UInt64(8 &* zeroes), count: 4 &- zeroes)
         }
         if rest >= 100_000_000 {
             put(decimal: Int(rest / 100_000_000))

@@ -6,8 +6,9 @@
 struct ByteIndex: Sendable {
     /// 32 bits of the key's hash, then its number plus one; 0 where nothing is.
     private var slots: [UInt64]
-    /// All keys one behind the other; `ends[i]` is where the `i`th ends.
-    private var keys: [UInt8] = []
+    /// All keys one behind the other, and a word of zeroes, so that the last one, too, can be read by words; `ends[i]` is
+    /// where the `i`th ends.
+    private var keys = [UInt8](repeating: 0, count: 8)
     private var ends: [Int] = []
     private let seed: UInt64
 
@@ -24,8 +25,8 @@ struct ByteIndex: Sendable {
         if known >= 0 { return known }
         let number = ends.count
         slots[slot] = hash << 32 | UInt64(number + 1)
-        keys.append(contentsOf: key)
-        ends.append(keys.count)
+        keys.insert(contentsOf: key, at: keys.count - 8)
+        ends.append(keys.count - 8)
         if ends.count * 2 > slots.count { grow() }
         return number
     }
@@ -74,10 +75,10 @@ struct ByteIndex: Sendable {
         var hash = 0xCBF2_9CE4_8422_2325 ^ seed ^ UInt64(range.count)
         var position = range.lowerBound
         while position < range.upperBound {
-            let count = min(8, range.upperBound - position)
+            let count = min(8, range.upperBound &- position)
             hash = (hash ^ ByteSearch.word(bytes, at: position, count: count)) &* 0x9E37_79B9_7F4A_7C15
             hash ^= hash >> 32
-            position += count
+            position &+= count
         }
         return hash
     }
@@ -89,12 +90,12 @@ struct ByteIndex: Sendable {
         let keys = keys.span
         var done = 0
         while done < range.count {
-            let count = min(8, range.count - done)
+            let count = min(8, range.count &- done)
             guard
-                ByteSearch.word(keys, at: start + done, count: count)
-                    == ByteSearch.word(bytes, at: range.lowerBound + done, count: count)
+                ByteSearch.word(keys, at: start &+ done, count: count)
+                    == ByteSearch.word(bytes, at: range.lowerBound &+ done, count: count)
             else { return false }
-            done += count
+            done &+= count
         }
         return true
     }

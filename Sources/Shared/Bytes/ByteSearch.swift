@@ -173,10 +173,17 @@ public enum ByteSearch {
     /// The `count` bytes from `position` on as a number, the first one lowest; at most 8, all within `bytes`.
     @inline(__always)
     public static func word(_ bytes: Span<UInt8>, at position: Int, count: Int) -> UInt64 {
-        precondition(position >= 0 && count >= 0 && count <= 8 && count <= bytes.count - position, "outside")
-        if bytes.count - position >= 8 {
+        // Of a position and counts that are not negative no difference overflows.
+        precondition(position >= 0 && count >= 0 && count <= 8 && count <= bytes.count &- position, "outside")
+        if bytes.count &- position >= 8 {
             let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: position, as: UInt64.self)
-            return count == 8 ? UInt64(littleEndian: word) : UInt64(littleEndian: word) & ((1 << UInt64(count * 8)) - 1)
+            return count == 8 ? UInt64(littleEndian: word) : UInt64(littleEndian: word) & mask(count)
+        }
+        if bytes.count >= 8 {
+            // The last eight, those in front of `position` shifted out.
+            let last = bytes.count &- 8
+            let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: last, as: UInt64.self)
+            return UInt64(littleEndian: word) >> UInt64(8 &* (position &- last)) & mask(count)
         }
         var word: UInt64 = 0
         var index = count
@@ -185,6 +192,12 @@ public enum ByteSearch {
             word = word << 8 | UInt64(bytes[position + index])
         }
         return word
+    }
+
+    /// The lowest `count` bytes of a word, fewer than eight.
+    @inline(__always)
+    private static func mask(_ count: Int) -> UInt64 {
+        ~(UInt64.max &<< UInt64(truncatingIfNeeded: count &* 8))
     }
 
     /// Whether `count` bytes are the same in `left` from `start` on and in `right` from `other` on: `commonLength` without

@@ -54,17 +54,6 @@
         put(buffer.storage, buffer.readable)
     }
 
-    /// A label, for a literal would rather be a `String` than a `StaticString`.
-    @inline(__always)
-    public mutating func put(text: String) {
-        let span = text.utf8Span.span
-        guard let place = unsafe place(span.count) else { return }
-        unsafe span.withUnsafeBytes { bytes in
-            guard let from = bytes.baseAddress else { return }
-            unsafe place.copyMemory(from: from, byteCount: bytes.count)
-        }
-    }
-
     /// Puts the lowest `length` bytes of `word`, at most 8, the lowest first.
     @inline(__always)
     public mutating func put(word: UInt64, count length: Int) {
@@ -84,13 +73,13 @@
         var marks: UInt64 = 0
         var done = 0
         while done < range.count {
-            let length = min(8, range.count - done)
-            var word = ByteSearch.word(span, at: range.lowerBound + done, count: length)
+            let length = min(8, range.count &- done)
+            var word = ByteSearch.word(span, at: range.lowerBound &+ done, count: length)
             unsafe (place + done).storeBytes(of: word.littleEndian, as: UInt64.self)
             // Blanks, where it has ended, are plain.
-            if length < 8 { word |= 0x2020_2020_2020_2020 << UInt64(8 * length) }
+            if length < 8 { word |= 0x2020_2020_2020_2020 &<< UInt64(truncatingIfNeeded: 8 &* length) }
             marks |= ByteSearch.unplainBytes(word)
-            done += 8
+            done &+= 8
         }
         if marks == 0 { return true }
         count = begun

@@ -35,7 +35,7 @@ extension TagFilter {
     private static func whyAllowed(
         _ candidate: RoutingTable.Candidate, _ reason: Reason?, _ tags: RequestTags, _ table: RoutingTable
     ) -> String {
-        guard reason == .matched else { return reason?.rawValue ?? "" }
+        guard reason == .matched else { return reason?.text.description ?? "" }
         for tag in tags.tags where tag.kind == .wanted && tags.isCarried(tag, by: candidate, table) {
             return table.router.matchAny ? "carries \(tags.quoted(tag))" : "carries every wanted tag"
         }

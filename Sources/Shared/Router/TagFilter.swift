@@ -5,15 +5,22 @@
 /// (docs, "Tag Based Routing"); `TagFilterTests` lists every case as a table.
 public enum TagFilter {
     /// Why the deployments that are left are those.
-    public enum Reason: String, Sendable {
-        case filteringOff = "tag filtering is off"
-        case matched = "tags match"
-        case required = "required tags match"
-        case notExcluded = "not excluded"
-        case defaultForUnknown = "unknown tags go to the default"
-        case defaultForUntagged = "untagged requests go to the default"
-        case allForUntagged = "untagged, and no default"
-        case failedOpen = "no match, and the group may fail open"
+    public enum Reason: Sendable {
+        case filteringOff, matched, required, notExcluded
+        case defaultForUnknown, defaultForUntagged, allForUntagged, failedOpen
+
+        public var text: StaticString {
+            switch self {
+            case .filteringOff: "tag filtering is off"
+            case .matched: "tags match"
+            case .required: "required tags match"
+            case .notExcluded: "not excluded"
+            case .defaultForUnknown: "unknown tags go to the default"
+            case .defaultForUntagged: "untagged requests go to the default"
+            case .allForUntagged: "untagged, and no default"
+            case .failedOpen: "no match, and the group may fail open"
+            }
+        }
     }
 
     /// Writes the allowed members of the group into `allowed` and answers why; nil when there are none.

@@ -7,6 +7,19 @@ internal import Shared
     /// `{"ts":"2026-01-31T12:34:56` of the current second.
     fileprivate var stamp: [UInt8] = []
     private var second: Int64 = -1
+    /// What the wall clock is ahead of the loop's, milliseconds, and when that was looked at.
+    private var ahead: Int64 = 0
+    private var lookedAt = Instant.never
+
+    /// When the turn of the loop began, milliseconds since 1970, by a wall clock that is asked ten times a second.
+    fileprivate func wallClock() -> Int64 {
+        let now = EventLoop.now
+        if lookedAt == .never || now - lookedAt >= .milliseconds(100) {
+            lookedAt = now
+            ahead = Clock.unixMilliseconds() - Int64(Clock.now().nanoseconds / 1_000_000)
+        }
+        return ahead + Int64(now.nanoseconds / 1_000_000)
+    }
 
     fileprivate func renewStamp(_ now: Int64) {
         guard now / 1000 != second else { return }
@@ -20,8 +33,8 @@ extension Exchange {
     /// record together for it counted twenty references.
     func writeAccessLine(_ client: ClientConnection, to sink: LineSink) {
         guard let line = sink.nextLine() else { return }
-        let now = Clock.unixMilliseconds()
         let log = gateway.accessLog
+        let now = log.wallClock()
         log.renewStamp(now)
         let bytes = client.input.storage
         let duration = EventLoop.now - begun
@@ -46,7 +59,7 @@ extension Exchange {
             if let deployment, let generation { line.put(generation.blocks[deployment].logMember) }
             if let reason {
                 line.put(",\"reason\":\"")
-                line.put(text: reason.rawValue)
+                line.put(reason.text)
                 line.put("\"")
             }
             if !asked.tags.isEmpty { Self.put(asked.tags, &line) }

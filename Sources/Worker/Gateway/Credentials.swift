@@ -31,27 +31,41 @@ struct Credentials {
 
     private static func key(_ bytes: [UInt8], _ value: Range<Int>, mayBeBare: Bool) throws(Refusal) -> Range<Int> {
         if value.isEmpty { throw .missing }
-        let word = value.lowerBound..<min(value.lowerBound + bearer.count, value.upperBound)
-        if ASCII.equalsIgnoringCase(bytes, word, bearer) {
-            let key = ASCII.trimmed(bytes, word.upperBound..<value.upperBound)
+        if isBearer(bytes, value) {
+            let end = value.lowerBound + bearerLength
+            let key = ASCII.trimmed(bytes, end..<value.upperBound)
             if key.isEmpty { throw .missing }
-            if key.lowerBound > word.upperBound { return key }
+            if key.lowerBound > end { return key }
         }
         // Another scheme is a wrong key; a key with no scheme at all is told what is missing.
         guard mayBeBare || bytes[value].contains(ASCII.space) else { throw .notBearer }
         return value
     }
 
-    private static let bearer = StaticString("bearer").bytes
+    private static func isBearer(_ bytes: [UInt8], _ value: Range<Int>) -> Bool {
+        guard value.count >= bearerLength else { return false }
+        let word = ByteSearch.word(bytes.span, at: value.lowerBound, count: bearerLength)
+        // "bearer" as a number, its first letter lowest.
+        return ASCII.lowercased(word) == 0x7265_7261_6562
+    }
 
-    /// Looks at every byte of `bytes[range]`, whatever it finds on the way.
+    private static let bearerLength = 6
+
+    /// Looks at every byte of `bytes[range]`, whatever it finds on the way, by words of eight.
     static func equal(_ secret: [UInt8], _ bytes: [UInt8], _ range: Range<Int>) -> Bool {
         guard !secret.isEmpty else { return false }
-        var difference = UInt(bitPattern: secret.count ^ range.count)
-        var position = 0
-        for index in range {
-            difference |= UInt(bytes[index] ^ secret[position])
-            position = position + 1 == secret.count ? 0 : position + 1
+        let isAsLong = secret.count == range.count
+        // One of another length is compared with itself, which takes as long.
+        let (given, wanted) = (bytes.span, isAsLong ? secret.span : bytes.span)
+        let start = isAsLong ? 0 : range.lowerBound
+        var difference: UInt64 = isAsLong ? 0 : 1
+        var done = 0
+        while done < range.count {
+            let count = min(8, range.count - done)
+            difference |=
+                ByteSearch.word(given, at: range.lowerBound + done, count: count)
+                ^ ByteSearch.word(wanted, at: start + done, count: count)
+            done += count
         }
         return difference == 0
     }

@@ -175,7 +175,7 @@ private struct Route {
         let captured = target.resolution.capture.map { String(decoding: Array(target.name.utf8)[$0], as: UTF8.self) }
         return Explanation.Group(
             name: target.name, modelName: table.groupName(target.resolution),
-            isFiltered: table.isFiltered(target.resolution), reason: reason?.rawValue,
+            isFiltered: table.isFiltered(target.resolution), reason: reason?.text.description,
             members: verdicts.map { verdict in
                 let model = deployments[verdict.deployment].upstreamModel
                 return Explanation.Member(

@@ -101,4 +101,15 @@ import Testing
         let isSame = ByteSearch.areSame(left.span, at: 3, right.span, at: 1, count: count)
         return (isSame, ByteSearch.commonLength(left, at: 3, right.span, at: 1, upTo: count))
     }
+
+    /// Also where fewer than eight bytes are left, and where there are fewer in all.
+    @Test(arguments: 0...20) func aWordHasTheBytesOfItsPlaceAndNoOthers(length: Int) {
+        let bytes = (0..<length).map { UInt8(0xF0 - 7 * $0) }
+        for position in 0...length {
+            for count in 0...min(8, length - position) {
+                let wanted = bytes[position..<position + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+                #expect(ByteSearch.word(bytes.span, at: position, count: count) == wanted)
+            }
+        }
+    }
 }

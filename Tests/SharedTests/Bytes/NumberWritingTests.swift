@@ -24,6 +24,10 @@ import Testing
         #expect(text { $0.append(decimal: value) } == String(value))
     }
 
+    @Test func writesEveryNumberOfFourDigits() {
+        for value in 0..<10_000 { #expect(text { $0.append(decimal: value) } == String(value)) }
+    }
+
     @Test func writesNegativeNumbersAsZero() {
         #expect(text { $0.append(decimal: -1) } == "0")
         #expect(text { $0.append(decimal: .min) } == "0")
