@@ -104,28 +104,26 @@ public import Shared
         case end
     }
 
-    /// Takes what has come and has it answered, for as long as that needs no waiting.
+    /// Takes what has come, and begins to have it answered.
     private func goOn() -> Need {
         if work != nil { return .wait(until: answerDeadline) }
-        while true {
-            while input.isEmpty {
-                switch receive() {
-                case .bytes: break
-                case .end: return .end
-                case .wouldBlock:
-                    served = 0
-                    return .wait(until: EventLoop.now + settings.idleTimeout)
-                }
+        while input.isEmpty {
+            switch receive() {
+            case .bytes: break
+            case .end: return .end
+            case .wouldBlock:
+                served = 0
+                return .wait(until: EventLoop.now + settings.idleTimeout)
             }
-            served += 1
-            if served > Self.mostAtOnce { return .turn }
-            do throws(Stop) {
-                guard try takeRequest() else { return .restOfRequest }
-            } catch {
-                return Self.need(after: error)
-            }
-            if let need = startAnswer() { return need }
         }
+        served += 1
+        if served > Self.mostAtOnce { return .turn }
+        do throws(Stop) {
+            guard try takeRequest() else { return .restOfRequest }
+        } catch {
+            return Self.need(after: error)
+        }
+        return startAnswer()
     }
 
     private static func need(after stop: Stop) -> Need {
@@ -133,11 +131,9 @@ public import Shared
         return .refuse(refusal)
     }
 
-    /// Has the request answered. Nil where that is done, and the next one may come.
-    private func startAnswer() -> Need? {
+    private func startAnswer() -> Need {
         beginAnswer()
         switch server.handler.answer(self) {
-        case .complete: return endAnswer() ? nil : .end
         case .needsTask(let work): return .task(work)
         case .waits(let deadline, let work):
             self.work = work

@@ -31,7 +31,6 @@ public struct ServerSettings: Sendable, Equatable {
 
 /// How far an answer was brought without waiting.
 @Loop public enum Progress {
-    case complete
     /// It goes on when something comes for the work, which says to the client when it is complete
     /// (`ClientConnection.isAnswered`), until when it waits, or that it needs the client's task after all.
     case waits(until: Instant, for: any RequestWork)
