@@ -70,12 +70,13 @@ import Testing
         #expect(answer.status == 502, "\(answer.body)")
     }
 
-    @Test(arguments: ["cut", "cut-reset", "stalled", "error-event", "malformed-event"])
-    func aStreamThatBreaksEndsWithAnErrorAndWithoutDone(preset: String) throws {
+    @Test(arguments: ["cut", "cut-reset", "stalled", "error-event", "malformed-event"], [false, true])
+    func aStreamThatBreaksEndsWithAnErrorAndWithoutDone(preset: String, isKept: Bool) throws {
         let upstream = try MockUpstream()
         defer { upstream.shutDown() }
-        upstream.script("up", presets: [preset])
         let gateway = try SupervisedGateway(Self.configuration(upstream.port), workers: 1)
+        if isKept { try Self.leaveAConnection(gateway) }
+        upstream.script("up", presets: [preset])
         let request = PlainClient.chat("up", stream: true)
             .replacingOccurrences(of: "host: x\r\n", with: "host: x\r\nconnection: close\r\n")
         let client = try PlainClient(port: gateway.port)
@@ -85,6 +86,11 @@ import Testing
         #expect(text.contains("\"content\":\"ok\""))
         #expect(text.contains("data: {\"error\":"), "\(text)")
         #expect(!text.contains("[DONE]"))
+    }
+
+    /// Has the gateway keep a connection to its upstream.
+    private static func leaveAConnection(_ gateway: SupervisedGateway) throws {
+        #expect(try PlainClient(port: gateway.port).exchange(PlainClient.chat("up")).status == 200)
     }
 
     private static func event(_ content: String) -> String {
@@ -159,20 +165,21 @@ import Testing
         #expect(upstream.received().first?.headers["accept-encoding"] == "identity")
     }
 
-    @Test(arguments: [false, true])
-    func aClientThatLeavesCancelsTheCallUpstream(stream: Bool) throws {
+    @Test(arguments: [false, true], [false, true])
+    func aClientThatLeavesCancelsTheCallUpstream(stream: Bool, isKept: Bool) throws {
         let upstream = try MockUpstream()
         defer { upstream.shutDown() }
-        upstream.script("up", Behaviour { stream ? ($0.stallAfter = 1) : ($0.fault = .silent) })
         let text = Self.configuration(upstream.port).replacingOccurrences(of: "timeout: 0.5", with: "timeout: 60")
         let gateway = try SupervisedGateway(text, workers: 1)
+        if isKept { try Self.leaveAConnection(gateway) }
+        upstream.script("up", Behaviour { stream ? ($0.stallAfter = 1) : ($0.fault = .silent) })
         do {
             let client = try PlainClient(port: gateway.port)
             try client.send(PlainClient.chat("up", stream: stream))
-            #expect(waitUntil(seconds: 10) { upstream.received().count == 1 })
+            #expect(waitUntil(seconds: 10) { upstream.received().count == (isKept ? 2 : 1) })
             if stream { #expect(try client.readHead().status == 200) }
         }
         // Long before any deadline of the configuration.
-        #expect(waitUntil(seconds: 10) { upstream.received().first?.hungUpAfter != nil })
+        #expect(waitUntil(seconds: 10) { upstream.received().last?.hungUpAfter != nil })
     }
 }

@@ -58,13 +58,15 @@ import Testing
         #expect(try status("", query: "?key=\(key)&api_key=\(key)") == 401)
     }
 
-    @Test func aSlowClientSlowsTheUpstreamAndFillsNoMemory() throws {
+    /// On a connection to the upstream that is kept nobody but the loop passes a stream on, until the client is slow.
+    @Test(arguments: [false, true]) func aSlowClientSlowsTheUpstreamAndFillsNoMemory(isKept: Bool) throws {
         let total = 96 << 20
         let upstream = try PythonServer("flood.py", ["\(total)"])
         func sent() -> Int { upstream.lines().last?["sent"] as? Int ?? 0 }
         let gateway = try SupervisedGateway(Self.configuration(upstream.port, timeout: 60), workers: 1)
         let worker = try #require(try gateway.workers().first)
         let client = try PlainClient(port: gateway.port)
+        if isKept { #expect(try client.exchange(PlainClient.chat("up")).status == 200) }
         let before = try WorkerMemory(worker)
         try client.send(
             PlainClient.chat("up", stream: true)
@@ -87,13 +89,14 @@ import Testing
         #expect(try WorkerMemory(worker).anonymous - before.anonymous < 2 << 20)
     }
 
-    @Test func theFirstEventDoesNotWaitForTheSecond() throws {
+    @Test(arguments: [false, true]) func theFirstEventDoesNotWaitForTheSecond(isKept: Bool) throws {
         let upstream = try MockUpstream()
         defer { upstream.shutDown() }
-        // The second never comes.
-        upstream.script("up", presets: ["stalled"])
         let gateway = try SupervisedGateway(Self.configuration(upstream.port), workers: 1)
         let client = try PlainClient(port: gateway.port)
+        if isKept { #expect(try client.exchange(PlainClient.chat("up")).status == 200) }
+        // The second never comes.
+        upstream.script("up", presets: ["stalled"])
         try client.send(PlainClient.chat("up", stream: true))
         #expect(try client.readHead().status == 200)
         var line = ""
@@ -114,9 +117,12 @@ import Testing
         #expect(try client.exchange(PlainClient.chat("here")).status == 200)
     }
 
-    @Test func theNextEventHasADeadlineOfItsOwn() throws {
+    @Test(arguments: [false, true]) func theNextEventHasADeadlineOfItsOwn(isKept: Bool) throws {
         let upstream = try MockUpstream()
         defer { upstream.shutDown() }
+        let gateway = try SupervisedGateway(Self.configuration(upstream.port, timeout: 1), workers: 1)
+        let client = try PlainClient(port: gateway.port)
+        if isKept { #expect(try client.exchange(PlainClient.chat("up")).status == 200) }
         // Each event is in time; all together take twice as long as one may.
         upstream.script(
             "up",
@@ -124,14 +130,28 @@ import Testing
                 $0.pieces = 8
                 $0.pace = 0.25
             })
-        let gateway = try SupervisedGateway(Self.configuration(upstream.port, timeout: 1), workers: 1)
-        let client = try PlainClient(port: gateway.port)
         try client.send(
             PlainClient.chat("up", stream: true)
                 .replacingOccurrences(of: "host: x\r\n", with: "host: x\r\nconnection: close\r\n"))
         #expect(try client.readHead().status == 200)
         let text = String(decoding: try client.readAll(), as: UTF8.self)
         #expect(text.contains("n7n") && text.contains("data: [DONE]"), "\(text)")
+    }
+
+    /// More than one client may have answered before others get their turn.
+    @Test func requestsInOneGoAreAllAnsweredInTheirOrder() throws {
+        let upstream = try MockUpstream()
+        defer { upstream.shutDown() }
+        let gateway = try SupervisedGateway(Self.configuration(upstream.port), workers: 1)
+        let client = try PlainClient(port: gateway.port)
+        let kinds = (0..<50).map { $0 % 7 == 3 ? "here" : $0 % 7 == 5 ? "nobody" : "up" }
+        try client.send(kinds.map { PlainClient.chat($0) }.joined())
+        for kind in kinds {
+            let answer = try client.readAnswer()
+            #expect(answer.status == (kind == "nobody" ? 400 : 200), "\(answer.body)")
+            #expect(answer.headers["x-litellm-model-group"] == kind)
+        }
+        #expect(upstream.received().count == kinds.count { $0 == "up" })
     }
 }
 

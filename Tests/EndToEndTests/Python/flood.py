@@ -1,4 +1,5 @@
-"""An upstream whose one answer is a stream of events, as many bytes as the argument says, sent as fast as they go.
+"""An upstream whose one stream of events has as many bytes as the argument says, sent as fast as they go. What asks for no
+stream before that is answered at once, on the same connection.
 
 The first line is the port; then, after each piece, the number of bytes that were taken from it so far.
 """
@@ -22,7 +23,8 @@ event = json.dumps(
 data = f"data: {event}\n\n"
 piece = f"{len(data):x}\r\n{data}\r\n".encode()
 client, _ = listener.accept()
-client.recv(65536)
+while b'"stream":true' not in client.recv(65536):
+    client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
 client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
 sent = 0
 while sent < total:
