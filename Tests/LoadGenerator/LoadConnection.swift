@@ -31,7 +31,7 @@ import Shared
 
     private let stream: ByteStream
     private let input = ByteBuffer(capacity: 4096)
-    private var head = MessageHead()
+    private let head = MessageHead()
     private(set) var requests = 0
     /// When the last request was given to the system whole.
     private(set) var sentAt: Instant?
@@ -111,7 +111,7 @@ import Shared
         while true {
             if !input.isEmpty {
                 do throws(HTTPViolation) {
-                    if try parser.read(input.storage, input.readable, into: &head) { return }
+                    if try parser.read(input.storage, input.readable, into: head) { return }
                 } catch {
                     throw .malformed
                 }

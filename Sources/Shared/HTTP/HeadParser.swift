@@ -57,7 +57,7 @@ public struct HeadParser: Sendable {
 
     /// Reads on in `bytes[range]`, whose first byte is the first of the message. True when the head is complete.
     public mutating func read(
-        _ bytes: [UInt8], _ range: Range<Int>, into head: inout MessageHead
+        _ bytes: [UInt8], _ range: Range<Int>, into head: MessageHead
     ) throws(HTTPViolation) -> Bool {
         head.base = range.lowerBound
         head.isRepeated = false
@@ -92,9 +92,9 @@ public struct HeadParser: Sendable {
                     continue
                 }
                 if isRequest {
-                    try readRequestLine(bytes, line, into: &head)
+                    try readRequestLine(bytes, line, into: head)
                 } else {
-                    try readStatusLine(bytes, line, into: &head)
+                    try readStatusLine(bytes, line, into: head)
                 }
                 phase = .fields
             case .fields:
@@ -102,13 +102,13 @@ public struct HeadParser: Sendable {
                     complete(head, bytes)
                     return true
                 }
-                try readField(span, line, into: &head)
+                try readField(span, line, into: head)
             }
         }
     }
 
     private func readRequestLine(
-        _ bytes: [UInt8], _ line: Range<Int>, into head: inout MessageHead
+        _ bytes: [UInt8], _ line: Range<Int>, into head: MessageHead
     ) throws(HTTPViolation) {
         let span = bytes.span
         var position = line.lowerBound
@@ -130,7 +130,7 @@ public struct HeadParser: Sendable {
     }
 
     private func readStatusLine(
-        _ bytes: [UInt8], _ line: Range<Int>, into head: inout MessageHead
+        _ bytes: [UInt8], _ line: Range<Int>, into head: MessageHead
     ) throws(HTTPViolation) {
         guard line.count >= 12 else { throw .malformed("the status line is too short") }
         head.minorVersion = try version(bytes, line.lowerBound..<line.lowerBound + 8, exactly: true)
@@ -157,7 +157,7 @@ public struct HeadParser: Sendable {
 
     @inline(__always)
     private mutating func readField(
-        _ bytes: Span<UInt8>, _ line: Range<Int>, into head: inout MessageHead
+        _ bytes: Span<UInt8>, _ line: Range<Int>, into head: MessageHead
     ) throws(HTTPViolation) {
         let colon = ByteSearch.endOfToken(bytes, from: line.lowerBound, to: line.upperBound)
         let name = line.lowerBound..<colon

@@ -103,8 +103,12 @@ public final class MessageHead {
     }
 
     /// Whether the connection may serve another exchange after this message; RFC 9112 §9.3.
-    public func keepsAlive(_ bytes: [UInt8]) -> Bool {
-        if !has(.connection) { return minorVersion >= 1 }
+    @inline(__always)
+    public func keepsAlive(_ bytes: @autoclosure () -> [UInt8]) -> Bool {
+        has(.connection) ? keepsAlive(by: bytes()) : minorVersion >= 1
+    }
+
+    private func keepsAlive(by bytes: [UInt8]) -> Bool {
         if lists(Token.close, in: .connection, bytes) { return false }
         return minorVersion >= 1 || lists(Token.keepAlive, in: .connection, bytes)
     }

@@ -76,11 +76,11 @@ public struct Explanation: Equatable {
     private static func parse(
         _ bytes: [UInt8], _ settings: ProcessSettings
     ) throws(GatewayError) -> (MessageHead, Range<Int>) {
-        var head = MessageHead()
+        let head = MessageHead()
         var parser = HeadParser.request(limit: settings.headerBytes)
         let isComplete: Bool
         do throws(HTTPViolation) {
-            isComplete = try parser.read(bytes, 0..<bytes.count, into: &head)
+            isComplete = try parser.read(bytes, 0..<bytes.count, into: head)
             if isComplete { _ = try BodyFraming.request(head, bytes) }
         } catch {
             throw .refusal(.violation(error))

@@ -19,7 +19,7 @@ extension ClientConnection {
 
     private func takeHead() throws(Stop) -> Bool {
         do throws(HTTPViolation) {
-            hasHead = try parser.read(input.storage, input.readable, into: &head)
+            hasHead = try parser.read(input.storage, input.readable, into: head)
             return hasHead
         } catch {
             throw .refuse(.violation(error))

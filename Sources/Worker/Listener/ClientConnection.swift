@@ -10,7 +10,7 @@ public import Shared
     public let response: ResponseWriter
     /// Ends when the client goes away, or is told to finish: whatever is done for it has become pointless.
     public private(set) var cancellation = Cancellation()
-    public internal(set) var head = MessageHead()
+    public let head = MessageHead()
     /// Where the body lies in `input`, its framing taken out.
     public internal(set) var body = 0..<0
 

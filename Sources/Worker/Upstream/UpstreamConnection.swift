@@ -7,7 +7,7 @@ internal import Shared
 @Loop final class UpstreamConnection {
     let stream: ByteStream
     let input: ByteBuffer
-    private(set) var head = MessageHead()
+    let head = MessageHead()
     /// Exchanges begun on this connection.
     private(set) var exchanges = 0
     /// When it was given back to the pool.
@@ -141,7 +141,7 @@ internal import Shared
 
     private func parseHead() throws(UpstreamFailure) -> Bool {
         do throws(HTTPViolation) {
-            while !input.isEmpty, try parser.read(input.storage, input.readable, into: &head) {
+            while !input.isEmpty, try parser.read(input.storage, input.readable, into: head) {
                 guard head.status < 200, head.status != 101 else {
                     try beginBody()
                     return true

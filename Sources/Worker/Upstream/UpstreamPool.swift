@@ -132,7 +132,7 @@ internal import Shared
         let bytes = Array("\(request)\r\n".utf8)
         let answer = ByteBuffer(capacity: 1024)
         var parser = HeadParser.response(limit: 16 * 1024)
-        var head = MessageHead()
+        let head = MessageHead()
         do throws(StreamFailure) {
             try await stream.write(bytes, 0..<bytes.count, until: deadline, cancelledBy: cancellation)
             var isComplete = false
@@ -142,7 +142,7 @@ internal import Shared
                     throw .system(SystemError(call: "recv", code: 104))
                 }
                 do throws(HTTPViolation) {
-                    isComplete = try parser.read(answer.storage, answer.readable, into: &head)
+                    isComplete = try parser.read(answer.storage, answer.readable, into: head)
                 } catch {
                     throw .layer("the proxy's answer is malformed: \(error.reason)")
                 }

@@ -103,8 +103,8 @@ enum RequestTarget {
             sent += piece.source == 0 ? outbound.text.storage[piece.range] : input[piece.range]
         }
         var parser = HeadParser.request(limit: 4096)
-        var head = MessageHead()
-        guard (try? parser.read(sent, 0..<sent.count, into: &head)) == true else {
+        let head = MessageHead()
+        guard (try? parser.read(sent, 0..<sent.count, into: head)) == true else {
             throw FuzzFailure(claim: "the head for the upstream is valid", seen: text(sent))
         }
         let framing = try? BodyFraming.request(head, sent)

@@ -84,8 +84,8 @@ enum HeadTarget {
 
     private static func head(_ bytes: [UInt8], _ parser: HeadParser) -> MessageHead? {
         var parser = parser
-        var head = MessageHead()
-        return (try? parser.read(bytes, 0..<bytes.count, into: &head)) == true ? head : nil
+        let head = MessageHead()
+        return (try? parser.read(bytes, 0..<bytes.count, into: head)) == true ? head : nil
     }
 
     /// What was accepted has at most one statement of its length.
@@ -109,10 +109,10 @@ enum HeadTarget {
 
     private static func read(_ bytes: [UInt8], _ ends: [Int], _ isRequest: Bool) -> Outcome {
         var parser = isRequest ? HeadParser.request(limit: 4096) : .response(limit: 4096)
-        var head = MessageHead()
+        let head = MessageHead()
         var outcome = Outcome()
         do throws(HTTPViolation) {
-            for end in ends where try parser.read(bytes, 0..<end, into: &head) {
+            for end in ends where try parser.read(bytes, 0..<end, into: head) {
                 outcome.length = head.length
                 break
             }

@@ -6,8 +6,8 @@ import Testing
     private func head(_ fields: String, version: String = "1.1") throws -> (MessageHead, [UInt8]) {
         let bytes = Array("POST / HTTP/\(version)\r\n\(fields)\r\n".utf8)
         var parser = HeadParser.request(limit: 4096)
-        var head = MessageHead()
-        _ = try parser.read(bytes, 0..<bytes.count, into: &head)
+        let head = MessageHead()
+        _ = try parser.read(bytes, 0..<bytes.count, into: head)
         return (head, bytes)
     }
 
@@ -56,8 +56,8 @@ import Testing
     private func response(_ text: String, to method: Shared.Method) throws -> BodyFraming {
         let bytes = Array(text.utf8)
         var parser = HeadParser.response(limit: 4096)
-        var head = MessageHead()
-        #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
+        let head = MessageHead()
+        #expect(try parser.read(bytes, 0..<bytes.count, into: head))
         return try BodyFraming.response(head, bytes, to: method)
     }
 

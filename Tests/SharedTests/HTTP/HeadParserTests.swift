@@ -8,8 +8,8 @@ import Testing
     {
         let bytes = Array(text.utf8)
         var parser = request ? HeadParser.request(limit: limit) : .response(limit: limit)
-        var head = MessageHead()
-        for cut in cuts + [bytes.count] where try parser.read(bytes, 0..<cut, into: &head) { return head }
+        let head = MessageHead()
+        for cut in cuts + [bytes.count] where try parser.read(bytes, 0..<cut, into: head) { return head }
         return nil
     }
 
@@ -122,21 +122,21 @@ import Testing
     @Test func positionsFollowBytesThatMoved() throws {
         let bytes = Array("....\(ordinary)".utf8)
         var parser = HeadParser.request(limit: 4096)
-        var head = MessageHead()
-        #expect(try !parser.read(bytes, 4..<40, into: &head))
+        let head = MessageHead()
+        #expect(try !parser.read(bytes, 4..<40, into: head))
         let moved = Array(bytes.dropFirst(4))
-        #expect(try parser.read(moved, 0..<moved.count, into: &head))
+        #expect(try parser.read(moved, 0..<moved.count, into: head))
         #expect(String(decoding: moved[head.target], as: UTF8.self) == "/v1/chat?x=1")
         head.base = 4
         #expect(String(decoding: bytes[head.value(head.fields[1])], as: UTF8.self) == "free, paid")
     }
 
     @Test func aHeadIsUsedAgain() throws {
-        var head = MessageHead()
+        let head = MessageHead()
         for (text, count) in [("GET / HTTP/1.0\r\nA: b\r\nC: d\r\n\r\n", 2), ("PUT /x HTTP/1.1\r\n\r\n", 0)] {
             let bytes = Array(text.utf8)
             var parser = HeadParser.request(limit: 4096)
-            #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
+            #expect(try parser.read(bytes, 0..<bytes.count, into: head))
             #expect(head.fields.count == count)
         }
         #expect(head.method == .put && head.minorVersion == 1)
@@ -147,7 +147,7 @@ import Testing
     func whatWasReadBeforeChangesNothing(_ seed: UInt64) throws {
         var random = FastRandom(seed: seed)
         for isRequest in [true, false] {
-            var reused = MessageHead()
+            let reused = MessageHead()
             for round in 0..<200 {
                 func any(_ choices: String...) -> String { choices.randomElement(using: &random) ?? "" }
                 var text =
@@ -163,19 +163,19 @@ import Testing
                 let bytes = Array("...\(text)body".utf8)
                 let cuts =
                     round % 2 == 0 ? [] : (0..<2).map { _ in Int.random(in: 3..<bytes.count, using: &random) }.sorted()
-                var fresh = MessageHead()
+                let fresh = MessageHead()
                 #expect(
-                    outcome(bytes, cuts, isRequest, &reused) == outcome(bytes, cuts, isRequest, &fresh),
+                    outcome(bytes, cuts, isRequest, reused) == outcome(bytes, cuts, isRequest, fresh),
                     "seed \(seed), round \(round): \(text)")
             }
         }
     }
 
     /// All that a head says, in words.
-    private func outcome(_ bytes: [UInt8], _ cuts: [Int], _ isRequest: Bool, _ head: inout MessageHead) -> String {
+    private func outcome(_ bytes: [UInt8], _ cuts: [Int], _ isRequest: Bool, _ head: MessageHead) -> String {
         var parser = isRequest ? HeadParser.request(limit: 300) : .response(limit: 300)
         do {
-            for end in cuts + [bytes.count] where try parser.read(bytes, 3..<end, into: &head) {
+            for end in cuts + [bytes.count] where try parser.read(bytes, 3..<end, into: head) {
                 let fields = head.fields.map { "\($0.id) \(head.name($0)) \(head.value($0))" }
                 let start = isRequest ? "\(head.method) \(head.target)" : "\(head.status)"
                 return "\(start) \(head.minorVersion) \(head.base) \(head.length) \(fields)"
@@ -216,12 +216,12 @@ import Testing
 
     /// What follows from a head alone is judged once for heads that repeat.
     @Test func onlyTheSameHeadIsRepeated() throws {
-        var head = MessageHead()
+        let head = MessageHead()
         func read(_ text: String, inPieces pieces: Int = 1) throws -> Bool {
             let bytes = Array(text.utf8)
             var parser = HeadParser.request(limit: 4096)
             for piece in 1...pieces {
-                let isComplete = try parser.read(bytes, 0..<bytes.count * piece / pieces, into: &head)
+                let isComplete = try parser.read(bytes, 0..<bytes.count * piece / pieces, into: head)
                 #expect(isComplete == (piece == pieces))
             }
             return head.isRepeated

@@ -53,9 +53,9 @@ import Testing
 @Suite struct CredentialsTests {
     private func check(_ fields: String, key: String? = "sk-1") throws {
         let bytes = Array("GET / HTTP/1.1\r\nhost: x\r\n\(fields)\r\n".utf8)
-        var head = MessageHead()
+        let head = MessageHead()
         var parser = HeadParser.request(limit: 4096)
-        #expect(try parser.read(bytes, 0..<bytes.count, into: &head))
+        #expect(try parser.read(bytes, 0..<bytes.count, into: head))
         try Credentials(masterKey: key.map { Array($0.utf8) }).check(head, bytes)
     }
 
