@@ -54,6 +54,19 @@
         put(buffer.storage, buffer.readable)
     }
 
+    /// Puts what `buffer` holds, which is mostly less than 16 bytes: those as two words, without a call.
+    @inline(__always)
+    public mutating func put(short buffer: ByteBuffer) {
+        let (start, length) = (buffer.start, buffer.count)
+        let storage = buffer.storage
+        let span = storage.span
+        guard length <= 16, span.count &- start >= 16, count <= capacity - 24 else { return put(buffer) }
+        let words = (ByteSearch.word(span, at: start, count: 8), ByteSearch.word(span, at: start &+ 8, count: 8))
+        guard let place = unsafe place(length) else { return }
+        unsafe place.storeBytes(of: words.0.littleEndian, as: UInt64.self)
+        unsafe (place + 8).storeBytes(of: words.1.littleEndian, as: UInt64.self)
+    }
+
     /// Puts the lowest `length` bytes of `word`, at most 8, the lowest first.
     @inline(__always)
     public mutating func put(word: UInt64, count length: Int) {

@@ -105,19 +105,28 @@ public struct ChunkedDecoder: Sendable {
     @inline(__always)
     public func chunk(_ span: Span<UInt8>, _ range: Range<Int>) -> Range<Int>? {
         guard phase == .size, digits == 0, range.count >= 6 else { return nil }
-        var word = ByteSearch.word(span, at: range.lowerBound, count: min(8, range.count))
+        var word =
+            range.count >= 8
+            ? ByteSearch.word(span, at: range.lowerBound, count: 8)
+            : ByteSearch.word(span, at: range.lowerBound, count: range.count)
         var size = 0
         var length = 0
-        while let digit = ASCII.hexValue(UInt8(truncatingIfNeeded: word)) {
-            size = size << 4 | Int(digit)
+        while true {
+            let byte = UInt8(truncatingIfNeeded: word)
+            let digit = byte &- 0x30
+            let letter = (byte | 0x20) &- 0x61
+            if digit > 9, letter > 5 { break }
+            size = size &<< 4 | Int(digit > 9 ? letter &+ 10 : digit)
             length &+= 1
-            word >>= 8
+            word &>>= 8
         }
         // A size of 0 would be the end, with a trailer of no lines. Of a longer one the line does not end within the word.
-        guard UInt16(truncatingIfNeeded: word) == 0x0A0D, size > 0, size <= range.count - length - 4 else { return nil }
-        let start = range.lowerBound + length + 2
-        guard span[start + size] == ASCII.carriageReturn, span[start + size + 1] == ASCII.lineFeed else { return nil }
-        return start..<start + size
+        let left = range.count &- length &- 4
+        guard UInt16(truncatingIfNeeded: word) == 0x0A0D, size > 0, size <= left else { return nil }
+        let start = range.lowerBound &+ length &+ 2
+        let end = start &+ size
+        guard span[end] == ASCII.carriageReturn, span[end &+ 1] == ASCII.lineFeed else { return nil }
+        return start..<end
     }
 
     /// Takes what is nearly always between two pieces of data, where all of it is there: the end of one chunk, and a
@@ -218,5 +227,14 @@ public struct ChunkedDecoder: Sendable {
         guard isFieldByte(byte) || byte == ASCII.carriageReturn else {
             throw .malformed("a control character in the chunked coding")
         }
+    }
+}
+
+extension ByteBuffer {
+    /// Moves the data of all whole chunks from the start on behind each other, over the framing between them. Answers where
+    /// it is then, and where what is no whole chunk begins, which `decoder` has to judge.
+    public func joinChunks(_ decoder: ChunkedDecoder) -> (data: Range<Int>, end: Int) {
+        let (data, end) = join(gap: 2) { decoder.chunk($0, $1) }
+        return (data, end)
     }
 }

@@ -48,23 +48,24 @@ final class EventTemplates {
             out.write(room: range.count) { out in
                 count = 0
                 var hasContent = hasContent
+                // What is between two names goes in one piece, from event to event.
+                var position = range.lowerBound
                 end = template.matchAll(bytes, range) { event in
                     if !hasContent {
                         guard template.isEmptyAlike else { return false }
                         hasContent = notes.hasContent
                     }
-                    var position = event.lowerBound
                     for index in 0..<names.count {
                         let place = names[index]
                         let at = event.lowerBound + template.matched(place.lowerBound)
                         out.put(bytes, position..<at)
-                        out.put(name)
+                        out.put(short: name)
                         position = at + place.count
                     }
-                    out.put(bytes, position..<event.upperBound)
                     count += 1
                     return true
                 }
+                out.put(bytes, position..<end)
             }
             return (count, end)
         }

@@ -262,7 +262,7 @@ internal import Shared
             input.removeAll()
             return data
         }
-        var (data, position) = input.join(gap: 2) { decoder.chunk($0, $1) }
+        var (data, position) = input.joinChunks(decoder)
         // The end of the body is never reached with data.
         if position < input.end {
             do throws(HTTPViolation) {

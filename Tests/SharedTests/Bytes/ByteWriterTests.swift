@@ -38,6 +38,27 @@ import Testing
         #expect(text(buffer) == String(repeating: String(repeating: "x", count: 18) + "-", count: 40))
     }
 
+    /// Of any length, wherever it begins and ends in its memory, with any room: the words that it is put as end there.
+    @Test func shortTextsAreWhole() {
+        for length in 0..<20 {
+            for (before, behind) in [(0, 0), (0, 3), (5, 0), (9, 40)] {
+                let name = ByteBuffer(capacity: before + length + behind)
+                name.append([UInt8](repeating: 0x5F, count: before))
+                name.append(Array((0..<UInt8(length)).map { 0x61 + $0 }))
+                name.consume(before)
+                for capacity in 1..<64 {
+                    let buffer = ByteBuffer(capacity: capacity)
+                    buffer.write { line in
+                        line.put("<")
+                        line.put(short: name)
+                        line.put(">")
+                    }
+                    #expect(text(buffer) == "<\(text(name))>")
+                }
+            }
+        }
+    }
+
     @Test func whatIsFreedInFrontIsUsed() {
         let buffer = ByteBuffer(capacity: 32)
         buffer.append("0123456789012345678901234567" as StaticString)
