@@ -125,6 +125,7 @@ public final class ByteBuffer {
     /// Forgets what is held, and gives all of the memory back.
     public func release() {
         removeAll()
+        if storage.isEmpty { return }
         guard let pool else { return storage = [] }
         shrink(to: pool.size)
         rest()

@@ -28,8 +28,7 @@ extension Exchange {
             connection.discardHead()
             try await gather(client, connection, attempt.deadline)
             noteUpstreamIsDone()
-            let blocks = generation.blocks[attempt.index]
-            var outcome = start(client, blocks, status, gathered.storage, gathered.readable)
+            var outcome = start(client, generation, attempt.index, status, gathered.storage, gathered.readable)
             if outcome == nil { outcome = await finish(client, gathered.storage) }
             generation.pool(attempt.index).giveBack(connection)
             return outcome ?? .gone
@@ -51,8 +50,8 @@ extension Exchange {
     ) -> Outcome? {
         noteUpstreamIsDone()
         takeFields(connection)
-        let blocks = generation.blocks[attempt.index]
-        return start(client, blocks, connection.head.status, connection.input.storage, range)
+        return start(
+            client, generation, attempt.index, connection.head.status, connection.input.storage, range)
     }
 
     /// Sends what is left of an answer, and gives its connection back.
@@ -78,9 +77,10 @@ extension Exchange {
     /// Of a compressed answer, which nobody asked for, the client has to be told how to read it.
     private func takeEncoding(_ connection: UpstreamConnection) {
         let head = connection.head
-        let bytes = connection.input.storage
         encodingFields.removeAll()
-        guard Self.isEncoded(head, bytes), let coding = head.first(.contentEncoding) else { return }
+        guard let coding = head.first(.contentEncoding) else { return }
+        let bytes = connection.input.storage
+        guard Self.isEncoded(head, bytes) else { return }
         encodingFields.append(field: "content-encoding", bytes, coding)
         if let type = head.first(.contentType) { encodingFields.append(field: "content-type", bytes, type) }
     }
@@ -105,11 +105,12 @@ extension Exchange {
 
     /// Judges an answer and sends it, as far as that goes without waiting; nil when `finish` has to send the rest.
     private func start(
-        _ client: ClientConnection, _ blocks: DeploymentBlocks, _ status: Int, _ bytes: [UInt8], _ range: Range<Int>
+        _ client: ClientConnection, _ generation: Generation, _ index: Int, _ status: Int, _ bytes: [UInt8],
+        _ range: Range<Int>
     ) -> Outcome? {
         do throws(Answer.Failure) {
             if encodingFields.isEmpty {
-                try body.read(bytes, range, name: asked.name, asked.operation, like: blocks.answers)
+                try body.read(bytes, range, name: asked.name, asked.operation, like: generation.blocks[index].answers)
             } else {
                 body.pass(range)
             }
@@ -128,8 +129,8 @@ extension Exchange {
         } else {
             head.append(encodingFields.storage, encodingFields.readable)
         }
-        noteAnswer(isStream: false)
-        noteSuccess(client) { body.tokens(bytes) }
+        noteAnswer(generation, isStream: false)
+        noteSuccess(client, generation, tokens: generation.health.countsTokens ? body.tokens(bytes) : nil)
         appendAttempt(client)
         client.response.endHead(length: body.length)
         do throws(StreamFailure) {

@@ -8,12 +8,12 @@ extension Exchange: ReadObserver {
         if stream != nil { return settle(client, connection, receiveAndPassOn(client, connection)) }
         do throws(UpstreamFailure) {
             guard try connection.takeHead() else { return waitForMore(client, connection) }
-            switch Self.kind(of: connection.head, connection.input.storage, isStream: asksForStream) {
+            switch Self.kind(of: connection, isStream: asksForStream) {
             case .whole where Self.isShort(connection):
                 guard let range = try connection.takeWhole() else { return waitForMore(client, connection) }
-                outbound.release()
                 let outcome = startWhole(client, generation, attempt, connection, range)
                 guard case .answered? = outcome else {
+                    outbound.release()
                     answerBegun = outcome.map(AnswerBegun.ended) ?? .partly
                     return client.needsTask()
                 }
@@ -22,7 +22,6 @@ extension Exchange: ReadObserver {
                 generation.pool(attempt.index).giveBack(connection)
                 complete(client, generation, attempt.index)
             case .stream:
-                outbound.release()
                 beginRelay(client, generation, attempt, connection)
                 settle(client, connection, passOn(client, connection))
             case .whole, .redirect, .failure: client.needsTask()

@@ -70,7 +70,7 @@ extension Exchange {
     /// there is none, and for the answer. Nil where that is a stream, for `relayEvents` to pass on: a stream waits for long,
     /// and what an attempt needs would be held as long.
     func finishAttempt(_ client: ClientConnection, _ generation: Generation, _ index: Int) async -> Outcome? {
-        if let text = generation.blocks[index].mockResponse { return await answerMock(client, text) }
+        if let text = generation.blocks[index].mockResponse { return await answerMock(client, generation, text) }
         if stream != nil { return nil }
         do throws(UpstreamFailure) {
             if let begun = answerBegun { return await finishAnswer(client, generation, begun) }
@@ -117,19 +117,19 @@ extension Exchange {
     /// Judges the head of an answer and relays what it begins.
     private func take(_ client: ClientConnection, _ generation: Generation) async throws(UpstreamFailure) -> Outcome? {
         guard let attempt, let connection else { return .gone }
-        let head = connection.head
-        let kind = Self.kind(of: head, connection.input.storage, isStream: asksForStream)
+        let kind = Self.kind(of: connection, isStream: asksForStream)
         switch kind {
         case .stream:
             beginRelay(client, generation, attempt, connection)
             return nil
         case .whole: return try await relayAnswer(client, generation, attempt, connection)
         case .failure, .redirect:
-            ProviderFields.append(head, connection.input.storage, to: providerFields)
-            retryAfter = Self.retryAfter(head, connection.input.storage)
+            let status = connection.head.status
+            ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
+            retryAfter = Self.retryAfter(connection.head, connection.input.storage)
             if kind == .redirect {
                 connection.close()
-                return broken("it redirects (status \(head.status)), which a gateway must not follow with a key")
+                return broken("it redirects (status \(status)), which a gateway must not follow with a key")
             }
             return try await takeError(client, connection, generation.pool(attempt.index), attempt.deadline)
         }
@@ -140,9 +140,9 @@ extension Exchange {
     /// What an answer is, by its head.
     enum AnswerKind { case whole, stream, redirect, failure }
 
-    static func kind(of head: MessageHead, _ bytes: [UInt8], isStream: Bool) -> AnswerKind {
-        switch head.status {
-        case 200..<300: isStream && isEventStream(head, bytes) ? .stream : .whole
+    static func kind(of connection: UpstreamConnection, isStream: Bool) -> AnswerKind {
+        switch connection.head.status {
+        case 200..<300: isStream && isEventStream(connection.head, connection.input.storage) ? .stream : .whole
         case 300..<400: .redirect
         default: .failure
         }
@@ -234,14 +234,15 @@ extension Exchange {
     // MARK: Time
 
     private func timeLimit(_ client: ClientConnection, _ limits: AttemptLimits) -> TimeSpan {
-        let (head, bytes) = (client.head, client.input.storage)
-        let timeout =
-            asked.request.timeout ?? head.first(.litellmTimeout).flatMap { CompletionRequest.limit(bytes, $0) }
+        let timeout = asked.request.timeout ?? Self.limit(client, .litellmTimeout)
         guard asked.request.isStream else { return limits.limit(isStream: false, timeout: timeout, streamTimeout: nil) }
-        let streamTimeout =
-            asked.request.streamTimeout
-            ?? head.first(.litellmStreamTimeout).flatMap { CompletionRequest.limit(bytes, $0) }
+        let streamTimeout = asked.request.streamTimeout ?? Self.limit(client, .litellmStreamTimeout)
         return limits.limit(isStream: true, timeout: timeout, streamTimeout: streamTimeout)
+    }
+
+    private static func limit(_ client: ClientConnection, _ name: FieldName) -> Double? {
+        guard let value = client.head.first(name) else { return nil }
+        return CompletionRequest.limit(client.input.storage, value)
     }
 
     /// The time since the request was sent counts as the upstream's.
@@ -254,8 +255,8 @@ extension Exchange {
     // MARK: What the deployment's counters are told
 
     /// The answer is there, or its first token.
-    func noteAnswer(isStream: Bool) {
-        guard let deployment, let generation else { return }
+    func noteAnswer(_ generation: Generation, isStream: Bool) {
+        guard let deployment else { return }
         let now = EventLoop.now
         let isBack = generation.health.answers(
             deployment, admission, latency: now - attemptBegun, isStream: isStream, at: now)
@@ -283,14 +284,14 @@ extension Exchange {
         }
     }
 
-    /// The answer is complete. `tokens` says how many it took, where it does; asked only where that counts.
-    func noteSuccess(_ client: ClientConnection, tokens: () -> Int?) {
-        guard let deployment, let generation else { return }
+    /// The answer is complete. `tokens` is how many it says that it took, if that counts.
+    func noteSuccess(_ client: ClientConnection, _ generation: Generation, tokens: Int?) {
+        guard let deployment else { return }
         let now = EventLoop.now
         generation.health.succeeded(deployment, at: now)
         guard generation.health.countsTokens else { return }
         // About four bytes of English are a token; an event of a stream carries one.
         let estimate = client.body.count / 4 + (asked.request.isStream ? events.events : body.length / 4)
-        generation.health.used(deployment, tokens: tokens() ?? estimate, at: now)
+        generation.health.used(deployment, tokens: tokens ?? estimate, at: now)
     }
 }

@@ -101,15 +101,15 @@ extension Exchange {
     }
 
     /// The answer of a deployment that has one configured.
-    func answerMock(_ client: ClientConnection, _ text: String) async -> Outcome {
+    func answerMock(_ client: ClientConnection, _ generation: Generation, _ text: String) async -> Outcome {
         let id = String(decoding: callID.storage[callID.readable], as: UTF8.self)
         let mock = MockAnswer(
             operation: asked.operation, text: text, name: asked.name, id: id,
             created: Int(Clock.unixMilliseconds() / 1000),
             inputs: asked.request.inputs(client.input.storage))
         gathered.removeAll()
-        noteAnswer(isStream: asked.request.isStream)
-        noteSuccess(client) { nil }
+        noteAnswer(generation, isStream: asked.request.isStream)
+        noteSuccess(client, generation, tokens: nil)
         do throws(StreamFailure) {
             if asked.request.isStream, asked.operation != .embedding {
                 mock.events(into: gathered)

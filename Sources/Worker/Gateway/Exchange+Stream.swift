@@ -58,7 +58,7 @@ extension Exchange {
         noteUpstreamIsDone()
         noteFirstToken()
         if !client.response.hasStarted { beginEvents(client) }
-        noteSuccess(client) { events.tokens }
+        if let generation { noteSuccess(client, generation, tokens: events.tokens) }
         do throws(StreamFailure) {
             return try client.response.tryFinish(gathered.storage, gathered.readable)
         } catch {
@@ -89,6 +89,7 @@ extension Exchange {
                 }
             case .pauses: await EventLoop.shared.turn()
             case .unsent:
+                releaseUnneeded(client)
                 do throws(StreamFailure) {
                     try await client.response.sendRest(of: gathered)
                 } catch {
@@ -113,6 +114,7 @@ extension Exchange {
     func expectMore(_ client: ClientConnection, _ connection: UpstreamConnection) {
         guard stream?.isExpected == false else { return }
         stream?.isExpected = true
+        releaseUnneeded(client)
         var footprint = Footprint()
         connection.addParts(to: &footprint)
         footprint.add(self)
@@ -200,7 +202,7 @@ extension Exchange {
     private func noteFirstToken() {
         guard stream?.hasToken == false else { return }
         stream?.hasToken = true
-        noteAnswer(isStream: true)
+        if let generation { noteAnswer(generation, isStream: true) }
     }
 
     func beginEvents(_ client: ClientConnection) {
@@ -208,7 +210,13 @@ extension Exchange {
         client.response.buffer.append(HeadFields.eventStream)
         appendAttempt(client)
         client.response.endHeadOfStream()
-        providerFields.release()
+        if stream?.isExpected ?? true { providerFields.release() }
+    }
+
+    /// Gives back what is not needed while a stream is waited for: a thousand streams wait.
+    private func releaseUnneeded(_ client: ClientConnection) {
+        outbound.release()
+        if client.response.hasStarted { providerFields.release() }
     }
 
     /// How a stream ends that cannot go on: as an error of the attempt where nothing has left, else in its own format.

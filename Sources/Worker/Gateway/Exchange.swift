@@ -235,7 +235,8 @@ internal import Shared
             writeAccessLine(client, to: lines)
         }
         gathered.release()
-        providerFields.release()
+        providerFields.removeAll()
+        providerFields.shrink(to: gateway.requests.size)
         generation = nil
     }
 }

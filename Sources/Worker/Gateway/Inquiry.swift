@@ -94,10 +94,12 @@ final class Inquiry {
     }
 
     /// How often it is tried again at most: by its own wish, else that of the deployments allowed, else the router's.
-    func retries(_ head: MessageHead, _ bytes: [UInt8], _ table: RoutingTable, _ allowed: [Int32]) -> Int? {
+    func retries(
+        _ head: MessageHead, _ bytes: @autoclosure () -> [UInt8], _ table: RoutingTable, _ allowed: [Int32]
+    ) -> Int? {
         let wish =
             request.numRetries
-            ?? head.first(.litellmNumRetries).flatMap { ASCII.decimal(bytes, $0) }
+            ?? head.first(.litellmNumRetries).flatMap { ASCII.decimal(bytes(), $0) }
             ?? table.ownRetries(allowed)
             ?? table.router.retries.count
         return wish.map { min($0, 1000) }

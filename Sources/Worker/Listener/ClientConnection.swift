@@ -198,7 +198,11 @@ public import Shared
         if server.isDraining || !head.keepsAlive(input.storage) { response.isLast = true }
         response.isHead = head.method == .head
         response.minorVersion = head.minorVersion
-        input.settle(in: input.count <= server.waitingShort.size ? server.waitingShort : server.waiting)
+        if input.count <= server.waitingShort.size {
+            input.settle(in: server.waitingShort)
+        } else {
+            input.settle(in: server.waiting)
+        }
     }
 
     /// False when the connection has to close.
