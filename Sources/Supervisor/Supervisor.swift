@@ -167,7 +167,7 @@ final class Supervisor {
         }
         startedAt = ground.startedAt
         executable = ground.executable
-        watch.note(looked, isComplete: true)
+        watch.note(looked, isComplete: true, now: startedAt)
         let generation = inheritance?.handover.generation ?? 1
         do throws(SystemError) {
             try epoll.add(control.number, .readable, token: Token.control)

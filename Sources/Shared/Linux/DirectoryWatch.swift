@@ -21,17 +21,17 @@ public struct DirectoryWatch: ~Copyable {
     /// Readable when something has changed.
     public var number: Int32 { descriptor.number }
 
-    /// Watches these and no others, by what their names mean now; the names of those that cannot be watched.
-    public mutating func follow(_ directories: [String]) -> [String] {
+    /// Watches these and no others, by what their names mean now; those that cannot be watched are left out. Whether one
+    /// is watched that was not: what changed in it until now was not told.
+    public mutating func follow(_ directories: [String]) -> Bool {
         var kept: Set<Int32> = []
-        var failed: [String] = []
         for directory in directories {
             let watch = unsafe directory.withCString { unsafe inotify_add_watch(descriptor.number, $0, Self.mask) }
-            if watch >= 0 { kept.insert(watch) } else { failed.append(directory) }
+            if watch >= 0 { kept.insert(watch) }
         }
         for watch in watches.subtracting(kept) { _ = inotify_rm_watch(descriptor.number, watch) }
-        watches = kept
-        return failed
+        defer { watches = kept }
+        return !kept.isSubset(of: watches)
     }
 
     /// Forgets what there is to tell; whether there was anything.

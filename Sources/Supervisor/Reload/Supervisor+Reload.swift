@@ -18,7 +18,8 @@ extension Supervisor {
         if reload.wishes.contains(.former), let former { return offer(former.configuration, former.encoded) }
         let begun = Clock.now()
         let loaded = PoliteThread.run { source.load() }
-        watch.note(loaded.files, isComplete: loaded.decoded.isAcceptable(strict: source.isStrict))
+        let isComplete = loaded.decoded.isAcceptable(strict: source.isStrict)
+        watch.note(loaded.files, isComplete: isComplete, now: Clock.now())
         looked = loaded.files
         let (verdict, warnings) = PoliteThread.run {
             judge(loaded, isForced: reload.wishes.contains(.force), &slots, reused: scoreboard.clearDeployment)

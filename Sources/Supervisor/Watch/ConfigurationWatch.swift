@@ -16,9 +16,9 @@ final class ConfigurationWatch {
 
     /// Takes note of what was read just now. Files of an earlier reading stay: one that a bad file no longer names may
     /// be what mends it.
-    func note(_ files: [String: ConfigurationSource.FileState], isComplete: Bool) {
+    func note(_ files: [String: ConfigurationSource.FileState], isComplete: Bool, now: Instant) {
         if isComplete { known = files } else { known.merge(files) { $1 } }
-        if schedule.isOn { follow() }
+        if schedule.isOn { follow(now: now) }
     }
 
     /// Begins to watch. Throws when the kernel has no more of what it takes; polling goes on then.
@@ -26,7 +26,7 @@ final class ConfigurationWatch {
         guard !schedule.isOn else { return }
         schedule.start(now: now)
         if directories == nil { directories = try DirectoryWatch() }
-        follow()
+        follow(now: now)
     }
 
     func stop() {
@@ -34,10 +34,11 @@ final class ConfigurationWatch {
         directories = nil
     }
 
-    private func follow() {
+    /// A directory that was not watched while its file was read may have changed since: it is looked at soon.
+    private func follow(now: Instant) {
         // Those that cannot be watched are polled.
-        _ = directories?.follow(
-            known.keys.sorted().flatMap { WatchedDirectories.of(File.absolute($0), link: File.linkTarget) })
+        let places = known.keys.sorted().flatMap { WatchedDirectories.of(File.absolute($0), link: File.linkTarget) }
+        if directories?.follow(places) == true { schedule.changed(now: now) }
     }
 
     func readEvents(now: Instant) {
@@ -47,7 +48,7 @@ final class ConfigurationWatch {
     /// Whether it was time to look and a file differs. A link may lead elsewhere now, so the directories are chosen anew.
     func sawChange(now: Instant, in source: ConfigurationSource) -> Bool {
         guard schedule.isDue(now: now) else { return false }
-        follow()
+        follow(now: now)
         return known.contains { path, state in source.state(of: path) != state }
     }
 
