@@ -200,35 +200,6 @@ public enum ByteSearch {
         ~(UInt64.max &<< UInt64(truncatingIfNeeded: count &* 8))
     }
 
-    /// Whether `count` bytes are the same in `left` from `start` on and in `right` from `other` on: `commonLength` without
-    /// the question, after each block, whether the difference was in that. For short texts, and where most are the same.
-    @inline(__always)
-    static func areSame(_ left: Span<UInt8>, at start: Int, _ right: Span<UInt8>, at other: Int, count: Int) -> Bool {
-        precondition(
-            start >= 0 && other >= 0 && count >= 0 && count <= left.count - start && count <= right.count - other,
-            "range outside of the bytes")
-        let (one, two) = unsafe (left.bytes, right.bytes)
-        guard count >= 64 else {
-            return commonLength(left, at: start, right, at: other, upTo: count) == count
-        }
-        var differences = SIMD8<UInt64>.zero
-        var done = 0
-        while done &+ 64 < count {
-            differences |=
-                unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start &+ done, as: SIMD8<UInt64>.self)
-                ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other &+ done, as: SIMD8<UInt64>.self)
-            done &+= 64
-        }
-        // The last 64 bytes, some of which were compared already.
-        differences |=
-            unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start &+ count &- 64, as: SIMD8<UInt64>.self)
-            ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other &+ count &- 64, as: SIMD8<UInt64>.self)
-        let quarter =
-            differences.lowHalf.lowHalf | differences.lowHalf.highHalf
-            | differences.highHalf.lowHalf | differences.highHalf.highHalf
-        return quarter[0] | quarter[1] == 0
-    }
-
     static func commonLength(
         _ left: [UInt8], at start: Int, _ right: Span<UInt8>, at other: Int, upTo count: Int
     ) -> Int {

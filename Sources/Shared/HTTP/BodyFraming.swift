@@ -233,8 +233,7 @@ public struct ChunkedDecoder: Sendable {
 extension ByteBuffer {
     /// Moves the data of all whole chunks from the start on behind each other, over the framing between them. Answers where
     /// it is then, and where what is no whole chunk begins, which `decoder` has to judge.
-    public func joinChunks(_ decoder: ChunkedDecoder) -> (data: Range<Int>, end: Int) {
-        let (data, end) = join(gap: 2) { decoder.chunk($0, $1) }
-        return (data, end)
+    public func joinChunks(_ decoder: ChunkedDecoder) -> (pieces: Range<Int>, end: Int) {
+        join(gap: 2) { decoder.chunk($0, $1) }
     }
 }

@@ -19,6 +19,12 @@ public final class JSONTemplate {
     private var values: [Value] = []
     /// Those that were seen to differ, in order.
     private var varying: [Value] = []
+    /// What whoever asks `matchAll` wants to find again, in order.
+    private var places: [Int] = []
+    /// Where it was in the texts that `matchAll` found last, text by text.
+    public private(set) var found: [Int] = []
+    /// Places that are found at a time.
+    private static let most = 64
     /// Keys whose values have a meaning to whoever asks, and may not differ.
     private let fixed: [[UInt8]]
 
@@ -33,8 +39,10 @@ public final class JSONTemplate {
     }
 
     /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object and nothing else but
-    /// white space.
-    public func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>) {
+    /// white space. `matchAll` finds what is at `places`, values of fixed keys in order.
+    public func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>, places: [Range<Int>] = []) {
+        self.places.removeAll(keepingCapacity: true)
+        for place in places { self.places.append(place.lowerBound - range.lowerBound) }
         text.removeAll()
         text.shrink(to: 16 * 1024)
         text.append(bytes, range)
@@ -79,21 +87,34 @@ public final class JSONTemplate {
         return matchKnown(storage.span, bytes.span, from: start, to: end) ?? matchLearning(bytes, from: start, to: end)
     }
 
-    /// Takes the texts like the one that was learnt at the start of `range`, one behind the other, until `take` wants no
-    /// more; answers where they end. The one that `take` refuses is not among them.
-    @inline(__always)
-    public func matchAll(_ bytes: [UInt8], _ range: Range<Int>, _ take: (Range<Int>) -> Bool) -> Int {
+    /// Looks for texts like the one that was learnt at the start of `range`, one behind the other. How many were found, and
+    /// where they end; `found` begins with where their `places` are. There may be more of them. The first `strict` of them have
+    /// the same strings empty, too.
+    public func matchAll(_ bytes: [UInt8], _ range: Range<Int>, strict: Int) -> (count: Int, end: Int) {
+        // Nobody else's while it is written to.
+        var found = found
+        self.found = []
+        defer { self.found = found }
+        if found.isEmpty { found = [Int](repeating: 0, count: Self.most) }
+        var room = found.mutableSpan
+        var used = 0
         let storage = text.storage
+        let (known, given) = (storage.span, bytes.span)
         var start = range.lowerBound
-        while start < range.upperBound {
+        var count = 0
+        while start < range.upperBound, places.count <= room.count &- used {
             guard
-                let end = matchKnown(storage.span, bytes.span, from: start, to: range.upperBound)
-                    ?? matchLearning(bytes, from: start, to: range.upperBound),
-                take(start..<end)
+                let end = matchKnown(known, given, from: start, to: range.upperBound)
+                    ?? matchLearning(bytes, from: start, to: range.upperBound), count >= strict || isEmptyAlike
             else { break }
+            for index in 0..<places.count {
+                room[used] = start &+ matched(places[index])
+                used &+= 1
+            }
             start = end
+            count &+= 1
         }
-        return start
+        return (count, start)
     }
 
     /// The same where nothing differs but what is known to vary: nearly always. Does not ask where there is a difference.
@@ -159,7 +180,7 @@ public final class JSONTemplate {
     }
 
     /// Whether the strings that were empty in the text that was learnt, and no others, are empty in the one that matched last.
-    public var isEmptyAlike: Bool {
+    private var isEmptyAlike: Bool {
         var shift = 0
         for value in varying {
             let growth = value.shift - shift
@@ -171,6 +192,7 @@ public final class JSONTemplate {
 
     /// Where what is at `position` of the text that was learnt, outside of values that vary or where a number begins, is in
     /// the one that matched last; counted from its start.
+    @inline(__always)
     public func matched(_ position: Int) -> Int {
         var shift = 0
         for index in 0..<varying.count {

@@ -30,8 +30,8 @@ final class EventTemplates {
     private final class Known {
         var operation: Endpoint.Operation
         private let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
-        /// Where the model's name goes; from the start of the event.
-        private var names: [Range<Int>] = []
+        /// How long the model's names are.
+        private var lengths: [Int] = []
         private(set) var notes = Notes()
 
         init(_ operation: Endpoint.Operation) {
@@ -43,27 +43,20 @@ final class EventTemplates {
         func pass(
             _ bytes: [UInt8], _ range: Range<Int>, hasContent: Bool, _ name: ByteBuffer, _ out: ByteBuffer
         ) -> (count: Int, end: Int) {
-            var count = 0
-            var end = range.lowerBound
+            let (count, end) = template.matchAll(
+                bytes, range, strict: hasContent ? 0 : notes.hasContent ? 1 : Int.max)
+            if count == 0 { return (0, end) }
+            let places = template.found
             out.write(room: range.count) { out in
-                count = 0
-                var hasContent = hasContent
                 // What is between two names goes in one piece, from event to event.
                 var position = range.lowerBound
-                end = template.matchAll(bytes, range) { event in
-                    if !hasContent {
-                        guard template.isEmptyAlike else { return false }
-                        hasContent = notes.hasContent
-                    }
-                    for index in 0..<names.count {
-                        let place = names[index]
-                        let at = event.lowerBound + template.matched(place.lowerBound)
-                        out.put(bytes, position..<at)
-                        out.put(short: name)
-                        position = at + place.count
-                    }
-                    count += 1
-                    return true
+                var index = 0
+                for found in 0..<count * lengths.count {
+                    let place = places[found]
+                    out.put(bytes, position..<place)
+                    out.put(short: name)
+                    position = place &+ lengths[index]
+                    index = index &+ 1 == lengths.count ? 0 : index &+ 1
                 }
                 out.put(bytes, position..<end)
             }
@@ -76,11 +69,9 @@ final class EventTemplates {
         ) {
             self.operation = operation
             self.notes = notes
-            template.learn(bytes, event, object: object)
-            self.names.removeAll(keepingCapacity: true)
-            for name in names {
-                self.names.append(name.lowerBound - event.lowerBound..<name.upperBound - event.lowerBound)
-            }
+            template.learn(bytes, event, object: object, places: names)
+            lengths.removeAll(keepingCapacity: true)
+            for name in names { lengths.append(name.count) }
         }
     }
 

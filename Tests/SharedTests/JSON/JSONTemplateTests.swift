@@ -94,6 +94,52 @@ import Testing
         }
     }
 
+    private static let named = #"{"a":"b","model":"m","c":"d","model":"n"}"#
+    private static let places = [17..<20, 37..<40]
+
+    private static func named(_ a: String, _ c: String = "d") -> String {
+        #"{"a":"\#(a)","model":"m","c":"\#(c)","model":"n"}"#
+    }
+
+    private static func namedTemplate() -> JSONTemplate {
+        let template = JSONTemplate(fixed: ["model"])
+        let bytes = Array("..\(named)".utf8)
+        let places = places.map { $0.lowerBound + 2..<$0.upperBound + 2 }
+        template.learn(bytes, 2..<bytes.count, object: 2..<bytes.count, places: places)
+        return template
+    }
+
+    /// As many as there is room for are found at a time, with the places in them.
+    @Test(arguments: [0, 1, 7, 31, 32, 33, 100])
+    func manyTextsAreFoundOneBehindTheOther(_ count: Int) {
+        let template = Self.namedTemplate()
+        let texts = (0..<count).map { Self.named(String(repeating: "x", count: $0 % 5), "\($0)") }
+        let bytes = Array("..\(texts.joined())[1]".utf8)
+        var position = 2
+        var places: [Int] = []
+        var number = 0
+        while true {
+            let found = template.matchAll(bytes, position..<bytes.count, strict: 0)
+            #expect(found.count == min(32, count - number))
+            if found.count == 0 { break }
+            places += template.found.prefix(2 * found.count)
+            number += found.count
+            position = found.end
+        }
+        #expect(position == bytes.count - 3)
+        #expect(places.count == 2 * count)
+        for (index, place) in places.enumerated() {
+            #expect(bytes[place..<place + 3].elementsEqual((index % 2 == 0 ? #""m""# : #""n""#).utf8))
+        }
+    }
+
+    @Test(arguments: [(0, 4), (1, 4), (2, 1), (Int.max, 1)])
+    func theFirstOnesHaveTheSameStringsEmpty(_ strict: Int, _ expected: Int) {
+        let template = Self.namedTemplate()
+        let bytes = Array((Self.named("x") + Self.named("") + Self.named("y") + Self.named("", "")).utf8)
+        #expect(template.matchAll(bytes, bytes.indices, strict: strict).count == expected)
+    }
+
     @Test func forgets() {
         let template = Self.template("{}")
         #expect(!template.isEmpty)

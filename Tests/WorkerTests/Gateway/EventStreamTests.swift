@@ -275,7 +275,8 @@ import Testing
         var text = ""
         let id = any(["i", "chatcmpl-1", "chatcmpl-22"])
         let silent = Int.random(in: 0...8, using: &random)
-        for number in 0..<30 {
+        // More than are looked for at a time, where they are alike.
+        for number in 0..<(isOfOneShape && Bool.random(using: &random) ? 150 : 30) {
             let content =
                 number < silent
                 ? "" : any(["", "a", "Hello", " wörld", "\\n", "\\\"", "\\\\", "\\ud83d\\ude00", "\u{1F600}"])
