@@ -90,7 +90,8 @@ import Worker
             let due = begun + .milliseconds((number + 1) * options.pause)
             if due > Clock.now() { await EventLoop.shared.sleep(until: due) }
         }
-        let end = Array("data: [DONE]\n\n".utf8)
-        try await client.response.finish(end, 0..<end.count)
+        event.removeAll()
+        event.append("data: [DONE]\n\n" as StaticString)
+        try await client.response.finish(event)
     }
 }

@@ -77,15 +77,25 @@ public final class ByteBuffer {
     /// of room there, what is held is copied.
     public func prepend(word: UInt64, count: Int) {
         precondition(count > 0 && count <= 8, "a word has eight bytes")
-        if start < 8 {
-            let held = Array(storage[readable])
-            removeAll()
-            makeRoom(16 + held.count)
-            leaveFront(16)
-            append(held)
-        }
+        if start < 8 { makeFront(8) }
         storage.store(word << UInt64(8 * (8 - count)), at: start - 8)
         start -= count
+    }
+
+    /// Puts `bytes[range]` in front of what is held, which is copied if there is not the room.
+    public func prepend(_ bytes: [UInt8], _ range: Range<Int>) {
+        if start < range.count { makeFront(range.count) }
+        storage.copy(bytes, range, to: start - range.count)
+        start -= range.count
+    }
+
+    /// Copies what is held, so that `count` bytes in front of it are free.
+    private func makeFront(_ count: Int) {
+        let held = Array(storage[readable])
+        removeAll()
+        makeRoom(count + held.count)
+        leaveFront(count)
+        append(held)
     }
 
     /// Marks the first `count` readable bytes as used; an empty buffer starts over at the front.

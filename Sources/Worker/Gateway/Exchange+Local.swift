@@ -114,7 +114,7 @@ extension Exchange {
             if asked.request.isStream, asked.operation != .embedding {
                 mock.events(into: gathered)
                 beginEvents(client)
-                try await client.response.finish(gathered.storage, gathered.readable)
+                try await client.response.finish(gathered)
             } else {
                 mock.body(into: gathered)
                 beginHead(client, 200)

@@ -6,6 +6,8 @@ extension Exchange {
     private static let mostHeld = 64 * 1024
     /// Pieces that are passed on in one go: an upstream that is faster than we are shall not keep others waiting.
     private static let mostPieces = 8
+    /// Bytes of the head without what the upstream said in its own.
+    private static let usualHead = 1024
 
     /// Begins to pass on an answer that is a stream. The head waits for the first event with content, unless the configuration
     /// says otherwise: until then another deployment may answer.
@@ -49,6 +51,7 @@ extension Exchange {
     /// Sends the end of a stream, as far as that goes without waiting.
     func finishEvents(_ client: ClientConnection) throws(StreamEnd) -> Bool {
         if !events.isDone {
+            if gathered.isEmpty { leaveFront(client) }
             do throws(EventStream.Failure) {
                 try events.end(name: asked.name, into: gathered)
             } catch {
@@ -60,7 +63,7 @@ extension Exchange {
         if !client.response.hasStarted { beginEvents(client) }
         if let generation { noteSuccess(client, generation, tokens: events.tokens) }
         do throws(StreamFailure) {
-            return try client.response.tryFinish(gathered.storage, gathered.readable)
+            return try client.response.tryFinish(gathered)
         } catch {
             throw .clientGone
         }
@@ -101,7 +104,7 @@ extension Exchange {
                 stream?.step = .unfinished
             case .unfinished:
                 do throws(StreamFailure) {
-                    return try await client.response.finishRest()
+                    return try await client.response.finishRest(of: gathered)
                 } catch {
                     throw .clientGone
                 }
@@ -131,7 +134,7 @@ extension Exchange {
         let isHeld = stream?.isHeld ?? true
         do throws(StreamEnd) {
             for _ in 0..<Self.mostPieces {
-                try takeEvents(connection)
+                try takeEvents(client, connection)
                 if events.isDone || connection.isComplete { return .ended }
                 if events.hasContent { noteFirstToken() }
                 if !gathered.isEmpty, events.hasContent || !isHeld || gathered.count > Self.mostHeld {
@@ -156,15 +159,21 @@ extension Exchange {
     }
 
     /// Rewrites what has been received.
-    private func takeEvents(_ connection: UpstreamConnection) throws(StreamEnd) {
+    private func takeEvents(_ client: ClientConnection, _ connection: UpstreamConnection) throws(StreamEnd) {
         while !events.isDone, let piece = try received(connection) {
-            if gathered.isEmpty { gathered.leaveFront(ByteBuffer.chunkFront) }
+            if gathered.isEmpty { leaveFront(client) }
             do throws(EventStream.Failure) {
                 try events.take(connection.input.storage, piece, name: asked.name, into: gathered)
             } catch {
                 throw .events(error)
             }
         }
+    }
+
+    /// Leaves room for the framing in front of the next piece, and for the head in front of the first one.
+    private func leaveFront(_ client: ClientConnection) {
+        let head = client.response.hasStarted ? 0 : Self.usualHead + providerFields.count
+        gathered.leaveFront(head + ByteBuffer.chunkFront)
     }
 
     private func received(_ connection: UpstreamConnection) throws(StreamEnd) -> Range<Int>? {
@@ -255,7 +264,7 @@ extension Exchange {
         }
         if !client.response.hasStarted { beginEvents(client) }
         appendErrorEvent(message, type: type)
-        let sent: Void? = try? await client.response.finish(gathered.storage, gathered.readable)
+        let sent: Void? = try? await client.response.finish(gathered)
         return sent == nil ? .gone : .answered
     }
 

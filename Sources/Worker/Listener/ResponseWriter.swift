@@ -21,8 +21,6 @@ public import Shared
     private let date: ResponseDate
     private var writeTimeout = TimeSpan.seconds(60)
     private var isChunked = false
-    /// Whether a piece of a stream has gone, and the head with it: `buffer` is empty then.
-    private var isBodyUnderWay = false
     private var pieces: [Piece] = []
     /// How much of `pieces` has left, where that is not all.
     private var partly: Int?
@@ -44,7 +42,6 @@ public import Shared
         isHead = false
         minorVersion = 1
         isChunked = false
-        isBodyUnderWay = false
         bytesSent = 0
     }
 
@@ -127,16 +124,27 @@ public import Shared
         if try !tryFlush() { try await finishRest() }
     }
 
-    /// Sends what goes at once of what is in `buffer` (the head, the first time) and of `body`, the next piece of a
-    /// stream, which gets its framing. False when some is left: `sendRest` goes on with the same `body`.
+    /// Sends what goes at once of `body`, the next piece of a stream, which gets its framing, and
+    /// the head in front if it is the first one: without a copy of it where it was left room for that
+    /// (`ByteBuffer.leaveFront`). False when some is left: `sendRest` goes on with the same `body`.
     public func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
-        if !isHead, isChunked { body.frameChunk() }
-        guard isBodyUnderWay, !isHead else { return try tryBegin(body) }
+        if isChunked, !isHead { body.frameChunk() }
+        return try trySendFramed(body)
+    }
+
+    private func trySendFramed(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
+        hasStarted = true
+        if isHead { body.removeAll() }
+        if !buffer.isEmpty {
+            body.prepend(buffer.storage, buffer.readable)
+            buffer.removeAll()
+            buffer.rest()
+        }
         let range = body.readable
         let count = try stream.trySend(body.storage, range)
-        if count < range.count {
+        guard count == range.count else {
             pieces.empty()
-            pieces.append(Piece(source: 1, range: range))
+            pieces.append(Piece(source: 0, range: range))
             partly = count
             return false
         }
@@ -144,41 +152,33 @@ public import Shared
         return true
     }
 
-    /// Sends the first piece of a stream, with the head in front.
-    private func tryBegin(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
-        hasStarted = true
-        isBodyUnderWay = true
-        pieces.empty()
-        if !buffer.isEmpty { pieces.append(Piece(source: 0, range: buffer.readable)) }
-        if !isHead { pieces.append(Piece(source: 1, range: body.readable)) }
-        partly = try trySend(body.storage, [])
-        guard partly == nil else { return false }
-        sent()
-        return true
-    }
-
     /// Sends what `trySend` has left.
     public func sendRest(of body: ByteBuffer) async throws(StreamFailure) {
-        if let partly { try await sendRest(partly, body.storage, []) }
-        partly = nil
-        sent()
+        guard let partly else { return }
+        try await stream.write(pieces, sent: partly, body.storage, until: EventLoop.now + writeTimeout)
+        self.partly = nil
+        bytesSent += pieces.length
     }
 
     /// Sends a last piece of the body of a stream together with the end of its framing.
-    public func finish(_ bytes: [UInt8], _ range: Range<Int>) async throws(StreamFailure) {
-        if try !tryFinish(bytes, range) { try await finishRest() }
+    public func finish(_ body: ByteBuffer) async throws(StreamFailure) {
+        if try !tryFinish(body) { try await finishRest(of: body) }
     }
 
     /// The same, as far as that goes without waiting. False when `finishRest` has to send what is left.
-    public func tryFinish(_ bytes: [UInt8], _ range: Range<Int>) throws(StreamFailure) -> Bool {
-        hasStarted = true
-        if !isHead {
-            if isChunked, !range.isEmpty { buffer.append(chunkHeader: range.count) }
-            buffer.append(bytes, range)
-            if isChunked, !range.isEmpty { buffer.appendLineEnd() }
-            if isChunked { buffer.append(HeadBytes.lastChunk) }
+    public func tryFinish(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
+        if isChunked, !isHead {
+            if !body.isEmpty { body.frameChunk() }
+            body.append(HeadBytes.lastChunk)
         }
-        return try tryFlush()
+        isComplete = try trySendFramed(body)
+        return isComplete
+    }
+
+    /// Sends what `tryFinish` has left of a stream.
+    public func finishRest(of body: ByteBuffer) async throws(StreamFailure) {
+        try await sendRest(of: body)
+        isComplete = true
     }
 
     /// Sends all of `buffer`, as far as that goes without waiting.

@@ -61,6 +61,25 @@ import Testing
         }
     }
 
+    /// A head goes in front of a chunk, with the room for it or without.
+    @Test func bytesGoInFrontOfWhatIsHeld() throws {
+        let head = Array("..HTTP/1.1 200 OK..".utf8)
+        for front in [0, 3, 4, 14, 15, 19, 20, 100] {
+            for size in [0, 1, 300, 5000] {
+                let buffer = ByteBuffer(from: BufferPool(size: 4096))
+                buffer.leaveFront(front)
+                let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) }
+                buffer.append(body)
+                if size > 0 { buffer.frameChunk() }
+                let framed = Array(buffer.storage[buffer.readable])
+                buffer.prepend(head, 2..<17)
+                buffer.append(UInt8(ascii: "!"))
+                let expected = Array(head[2..<17]) + framed + [UInt8(ascii: "!")]
+                #expect(Array(buffer.storage[buffer.readable]) == expected, "\(size) bytes behind \(front)")
+            }
+        }
+    }
+
     @Test func constantsAreWhatTheDecoderExpects() throws {
         var decoder = ChunkedDecoder()
         var position = 0
