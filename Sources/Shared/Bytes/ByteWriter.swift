@@ -54,25 +54,40 @@
         put(buffer.storage, buffer.readable)
     }
 
-    /// Puts what `buffer` holds, which is mostly less than 16 bytes: those as two words, without a call.
-    @inline(__always)
-    public mutating func put(short buffer: ByteBuffer) {
-        let (start, length) = (buffer.start, buffer.count)
-        let storage = buffer.storage
-        let span = storage.span
-        guard length <= 16, span.count &- start >= 16, count <= capacity - 24 else { return put(buffer) }
-        let words = (ByteSearch.word(span, at: start, count: 8), ByteSearch.word(span, at: start &+ 8, count: 8))
-        guard let place = unsafe place(length) else { return }
-        unsafe place.storeBytes(of: words.0.littleEndian, as: UInt64.self)
-        unsafe (place + 8).storeBytes(of: words.1.littleEndian, as: UInt64.self)
-    }
-
     /// Puts the lowest `length` bytes of `word`, at most 8, the lowest first.
     @inline(__always)
     public mutating func put(word: UInt64, count length: Int) {
         precondition(length <= 8, "a word has eight bytes")
         guard let place = unsafe place(length) else { return }
         unsafe place.storeBytes(of: word.littleEndian, as: UInt64.self)
+    }
+
+    /// Puts the first `number` pieces of `bytes` that begin and end where `bounds` says, with what `text` holds between two of
+    /// them.
+    public mutating func put(_ bytes: [UInt8], pieces bounds: [Int], _ number: Int, between text: ByteBuffer) {
+        let length = text.count
+        let storage = text.storage
+        let span = storage.span
+        let isShort = length <= 16 && span.count &- text.start >= 16
+        let first = isShort ? ByteSearch.word(span, at: text.start, count: 8).littleEndian : 0
+        let second = isShort ? ByteSearch.word(span, at: text.start &+ 8, count: 8).littleEndian : 0
+        let (source, bounds) = (bytes.span, bounds.span)
+        for index in 0..<number {
+            if isShort, index > 0, count <= capacity &- 24 {
+                unsafe (base + count).storeBytes(of: first, as: UInt64.self)
+                unsafe (base + count + 8).storeBytes(of: second, as: UInt64.self)
+                count &+= length
+            } else if index > 0 {
+                put(text)
+            }
+            let (from, to) = (bounds[2 &* index], bounds[2 &* index &+ 1])
+            precondition(from >= 0 && from <= to && to <= source.count, "a piece outside of the bytes")
+            guard let place = unsafe place(to &- from) else { continue }
+            unsafe source.withUnsafeBytes { bytes in
+                guard let begin = bytes.baseAddress else { return }
+                unsafe place.copyMemory(from: begin + from, byteCount: to &- from)
+            }
+        }
     }
 
     /// Puts `bytes[range]` if all of it is ASCII that stands for itself, in a string of JSON and on a terminal. False, and

@@ -20,11 +20,14 @@ public final class JSONTemplate {
     /// Those that were seen to differ, in order.
     private var varying: [Value] = []
     /// What whoever asks `matchAll` wants to find again, in order.
-    private var places: [Int] = []
-    /// Where it was in the texts that `matchAll` found last, text by text.
-    public private(set) var found: [Int] = []
+    private var places: [Range<Int>] = []
+    /// Where the pieces begin and end that what is there leaves of the texts that `matchAll` found last, piece by piece: one in
+    /// front of the first place, one between two, one behind the last.
+    public private(set) var pieces: [Int] = []
     /// Places that are found at a time.
     private static let most = 64
+    /// If fewer texts than that are found, it is not because there is no room for more.
+    public static let fewest = 16
     /// Keys whose values have a meaning to whoever asks, and may not differ.
     private let fixed: [[UInt8]]
 
@@ -39,10 +42,12 @@ public final class JSONTemplate {
     }
 
     /// Takes `bytes[range]` for the texts to come. At `object`, a part of it, is a valid object and nothing else but
-    /// white space. `matchAll` finds what is at `places`, values of fixed keys in order.
+    /// white space. `matchAll` finds what is around `places`, values of fixed keys in order.
     public func learn(_ bytes: [UInt8], _ range: Range<Int>, object: Range<Int>, places: [Range<Int>] = []) {
         self.places.removeAll(keepingCapacity: true)
-        for place in places { self.places.append(place.lowerBound - range.lowerBound) }
+        for place in places {
+            self.places.append(place.lowerBound - range.lowerBound..<place.upperBound - range.lowerBound)
+        }
         text.removeAll()
         text.shrink(to: 16 * 1024)
         text.append(bytes, range)
@@ -87,34 +92,42 @@ public final class JSONTemplate {
         return matchKnown(storage.span, bytes.span, from: start, to: end) ?? matchLearning(bytes, from: start, to: end)
     }
 
-    /// Looks for texts like the one that was learnt at the start of `range`, one behind the other. How many were found, and
-    /// where they end; `found` begins with where their `places` are. There may be more of them. The first `strict` of them have
-    /// the same strings empty, too.
-    public func matchAll(_ bytes: [UInt8], _ range: Range<Int>, strict: Int) -> (count: Int, end: Int) {
-        // Nobody else's while it is written to.
-        var found = found
-        self.found = []
-        defer { self.found = found }
-        if found.isEmpty { found = [Int](repeating: 0, count: Self.most) }
-        var room = found.mutableSpan
-        var used = 0
+    /// Looks for texts like the one that was learnt at the start of `range`, one behind the other. How many were found, in how
+    /// many `pieces`, and where they end. There may be more of them, if
+    /// `fewest` were found. The first `strict` of them have the same strings empty,
+    /// too.
+    public func matchAll(
+        _ bytes: [UInt8], _ range: Range<Int>, strict: Int
+    ) -> (count: Int, pieces: Int, end: Int) {
+        // Nobody else's while they are written to.
+        var pieces = pieces
+        self.pieces = []
+        defer { self.pieces = pieces }
+        if pieces.isEmpty { pieces = [Int](repeating: 0, count: 2 * Self.most + 2) }
+        var room = pieces.mutableSpan
+        var used = 1
         let storage = text.storage
         let (known, given) = (storage.span, bytes.span)
         var start = range.lowerBound
         var count = 0
-        while start < range.upperBound, places.count <= room.count &- used {
+        room[0] = start
+        while start < range.upperBound, 2 &* places.count < room.count &- used {
             guard
                 let end = matchKnown(known, given, from: start, to: range.upperBound)
                     ?? matchLearning(bytes, from: start, to: range.upperBound), count >= strict || isEmptyAlike
             else { break }
             for index in 0..<places.count {
-                room[used] = start &+ matched(places[index])
-                used &+= 1
+                let place = places[index]
+                let position = start &+ matched(place.lowerBound)
+                room[used] = position
+                room[used &+ 1] = position &+ place.upperBound &- place.lowerBound
+                used &+= 2
             }
             start = end
             count &+= 1
         }
-        return (count, start)
+        room[used] = start
+        return (count, (used &+ 1) / 2, start)
     }
 
     /// The same where nothing differs but what is known to vary: nearly always. Does not ask where there is a difference.

@@ -26,6 +26,8 @@ struct EventStream {
     private let pending: ByteBuffer
     /// Events that need not be read; nil has all of them read.
     private var templates: EventTemplates?
+    /// The number of the kind that came last, of those.
+    private var kind: Int?
     private var operation = Endpoint.Operation.chat
     /// Events with data that were passed on.
     private(set) var events = 0
@@ -56,6 +58,7 @@ struct EventStream {
     mutating func begin(_ operation: Endpoint.Operation, like templates: EventTemplates? = nil) {
         self.operation = operation
         self.templates = templates
+        kind = nil
         rest()
         events = 0
         isDone = false
@@ -260,7 +263,7 @@ struct EventStream {
         _ bytes: [UInt8], _ range: Range<Int>, _ name: ByteBuffer, _ out: ByteBuffer
     ) -> Int {
         guard let templates else { return range.lowerBound }
-        let passed = templates.pass(bytes, range, operation, hasContent: hasContent, name, out)
+        let passed = templates.pass(bytes, range, operation, hasContent: hasContent, after: &kind, name, out)
         events += passed.count
         hasContent = passed.notes.hasContent
         if passed.notes.hasFinishReason { hasFinishReason = true }
@@ -375,7 +378,8 @@ struct EventStream {
         guard let templates, isPlain, error == nil, !isDone else { return }
         templates.learn(
             bytes, event, object: data, names: scratch.names, operation,
-            EventTemplates.Notes(hasContent: bringsContent, hasFinishReason: scratch.scanner.hasFinishReason))
+            EventTemplates.Notes(hasContent: bringsContent, hasFinishReason: scratch.scanner.hasFinishReason),
+            after: &kind)
     }
 
     /// What was taken for one line are several.

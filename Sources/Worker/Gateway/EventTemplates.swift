@@ -29,13 +29,14 @@ final class EventTemplates {
 
     private final class Known {
         var operation: Endpoint.Operation
+        /// The number of the kind that has last followed this one in a stream.
+        var next: Int
         private let template = JSONTemplate(fixed: ["model", "type", "finish_reason"])
-        /// How long the model's names are.
-        private var lengths: [Int] = []
         private(set) var notes = Notes()
 
-        init(_ operation: Endpoint.Operation) {
+        init(_ operation: Endpoint.Operation, next: Int) {
             self.operation = operation
+            self.next = next
         }
 
         /// Passes on the events at the start of `range` that are like this one; how many there were, and where they end.
@@ -43,22 +44,11 @@ final class EventTemplates {
         func pass(
             _ bytes: [UInt8], _ range: Range<Int>, hasContent: Bool, _ name: ByteBuffer, _ out: ByteBuffer
         ) -> (count: Int, end: Int) {
-            let (count, end) = template.matchAll(
+            let (count, pieces, end) = template.matchAll(
                 bytes, range, strict: hasContent ? 0 : notes.hasContent ? 1 : Int.max)
             if count == 0 { return (0, end) }
-            let places = template.found
-            out.write(room: range.count) { out in
-                // What is between two names goes in one piece, from event to event.
-                var position = range.lowerBound
-                var index = 0
-                for found in 0..<count * lengths.count {
-                    let place = places[found]
-                    out.put(bytes, position..<place)
-                    out.put(short: name)
-                    position = place &+ lengths[index]
-                    index = index &+ 1 == lengths.count ? 0 : index &+ 1
-                }
-                out.put(bytes, position..<end)
+            out.write(room: end - range.lowerBound) { out in
+                out.put(bytes, pieces: template.pieces, pieces, between: name)
             }
             return (count, end)
         }
@@ -70,59 +60,84 @@ final class EventTemplates {
             self.operation = operation
             self.notes = notes
             template.learn(bytes, event, object: object, places: names)
-            lengths.removeAll(keepingCapacity: true)
-            for name in names { lengths.append(name.count) }
         }
     }
 
-    /// What matched last is the first.
+    /// Each keeps its number, until another kind takes its place.
     private var known: [Known] = []
+    /// The number of the kind that a stream began with last, and of the one that makes room for the next.
+    private var first = 0
+    private var oldest = 0
     /// How many events in a row were remembered without one that was like them.
     private var misses = 0
 
     /// Passes on the events at the start of `range` that are like ones that are known, with `name` as their model.
-    /// `hasContent`: whether there was content already, so that it does not matter which of them brings it.
+    /// `hasContent`: whether there was content already, so that it does not matter which of them brings it. `latest` is the
+    /// number of the kind that the stream has sent last: what follows is looked for among the likeliest kinds first.
     func pass(
-        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation, hasContent: Bool, _ name: ByteBuffer,
-        _ out: ByteBuffer
+        _ bytes: [UInt8], _ range: Range<Int>, _ operation: Endpoint.Operation, hasContent: Bool,
+        after latest: inout Int?, _ name: ByteBuffer, _ out: ByteBuffer
     ) -> Passed {
         var passed = Passed(end: range.lowerBound)
         passed.notes.hasContent = hasContent
-        var index = 0
+        // A bit for each number.
+        var tried: UInt = 0
+        var index = latest ?? first
         while passed.end < range.upperBound, index < known.count {
-            guard known[index].operation == operation else {
-                index += 1
-                continue
+            let kind = known[index]
+            let (count, end) =
+                kind.operation == operation
+                ? kind.pass(bytes, passed.end..<range.upperBound, hasContent: passed.notes.hasContent, name, out)
+                : (0, passed.end)
+            tried |= 1 << UInt(index)
+            if count > 0 {
+                passed.count += count
+                passed.end = end
+                if kind.notes.hasContent { passed.notes.hasContent = true }
+                if kind.notes.hasFinishReason { passed.notes.hasFinishReason = true }
+                note(index, after: &latest)
+                // There may be more of them than are found at a time.
+                tried = count < JSONTemplate.fewest ? 1 << UInt(index) : 0
+                if bytes.holds("data: [DONE]", at: end) { break }
             }
-            let (count, end) = known[index].pass(
-                bytes, passed.end..<range.upperBound, hasContent: passed.notes.hasContent, name, out)
-            if count == 0 {
-                index += 1
-                continue
-            }
-            passed.count += count
-            passed.end = end
-            if known[index].notes.hasContent { passed.notes.hasContent = true }
-            if known[index].notes.hasFinishReason { passed.notes.hasFinishReason = true }
-            if index > 0 { known.swapAt(0, index) }
-            // Another kind may follow, and then this one again.
-            index = 0
+            index = likeliest(after: latest, tried)
         }
         if passed.count > 0 { misses = 0 }
         return passed
     }
 
+    /// The number of the kind to try next; one that no kind has if all were.
+    private func likeliest(after latest: Int?, _ tried: UInt) -> Int {
+        if let latest, latest < known.count, tried & 1 << UInt(known[latest].next) == 0 { return known[latest].next }
+        return (~tried).trailingZeroBitCount
+    }
+
+    private func note(_ index: Int, after latest: inout Int?) {
+        if let before = latest, before < known.count {
+            if before != index { known[before].next = index }
+        } else {
+            first = index
+        }
+        latest = index
+    }
+
     /// Takes an event that was read: `object` is valid JSON without white space, `names` where its model's is.
     func learn(
         _ bytes: [UInt8], _ event: Range<Int>, object: Range<Int>, names: [Range<Int>],
-        _ operation: Endpoint.Operation, _ notes: Notes
+        _ operation: Endpoint.Operation, _ notes: Notes, after latest: inout Int?
     ) {
         guard event.count <= Self.longest else { return }
         misses += 1
         // Where they have nothing in common it is not worth the trouble; but that may change.
         guard misses <= 8 || misses % 64 == 0 else { return }
-        let latest = known.count < Self.most ? Known(operation) : known.removeLast()
-        latest.learn(bytes, event, object: object, names: names, operation, notes)
-        known.insert(latest, at: 0)
+        var index = known.count
+        if index < Self.most {
+            known.append(Known(operation, next: index))
+        } else {
+            index = oldest
+            oldest = (oldest + 1) % Self.most
+        }
+        known[index].learn(bytes, event, object: object, names: names, operation, notes)
+        note(index, after: &latest)
     }
 }

@@ -38,22 +38,28 @@ import Testing
         #expect(text(buffer) == String(repeating: String(repeating: "x", count: 18) + "-", count: 40))
     }
 
-    /// Of any length, wherever it begins and ends in its memory, with any room: the words that it is put as end there.
-    @Test func shortTextsAreWhole() {
+    /// The text between pieces of any length, wherever it begins and ends in its memory, with any room: the words that it is
+    /// put as end there.
+    @Test func piecesHaveATextBetweenThem() {
+        let bytes = Array("0123456789".utf8)
+        let bounds = [1, 4, 4, 4, 0, 10, 9, 10, 5, 7]
         for length in 0..<20 {
             for (before, behind) in [(0, 0), (0, 3), (5, 0), (9, 40)] {
                 let name = ByteBuffer(capacity: before + length + behind)
                 name.append([UInt8](repeating: 0x5F, count: before))
                 name.append(Array((0..<UInt8(length)).map { 0x61 + $0 }))
                 name.consume(before)
-                for capacity in 1..<64 {
-                    let buffer = ByteBuffer(capacity: capacity)
-                    buffer.write { line in
-                        line.put("<")
-                        line.put(short: name)
-                        line.put(">")
+                let pieces = ["123", "", "0123456789", "9", "56"]
+                for number in 0...pieces.count {
+                    for capacity in 1..<64 {
+                        let buffer = ByteBuffer(capacity: capacity)
+                        buffer.write { line in
+                            line.put("<")
+                            line.put(bytes, pieces: bounds, number, between: name)
+                            line.put(">")
+                        }
+                        #expect(text(buffer) == "<\(pieces.prefix(number).joined(separator: text(name)))>")
                     }
-                    #expect(text(buffer) == "<\(text(name))>")
                 }
             }
         }

@@ -334,16 +334,46 @@ import Testing
             _ = Self.run(Self.chunk("a", "{\"content\":\"x\"}") + Self.chunk("a", kind), 999, like: templates)
         }
         let out = ByteBuffer(capacity: 16)
+        var latest: Int?
         for _ in 0..<2 {
             for kind in kinds {
                 let bytes = Array(Self.chunk("other", kind.replacing("\"x\"", with: "\"yy\"")).utf8)
                 let name = Self.name
-                let passed = templates.pass(bytes, bytes.indices, .chat, hasContent: false, name, out)
+                let passed = templates.pass(
+                    bytes, bytes.indices, .chat, hasContent: false, after: &latest, name, out)
                 #expect(passed.count == 1 && passed.end == bytes.count, "\(kind)")
                 #expect(passed.notes.hasContent == (kind != "{}"))
                 // Those of another operation are not.
-                #expect(templates.pass(bytes, bytes.indices, .response, hasContent: false, name, out).count == 0)
+                let other = templates.pass(
+                    bytes, bytes.indices, .response, hasContent: false, after: &latest, name, out)
+                #expect(other.count == 0)
             }
+        }
+    }
+
+    /// Whatever order they come in, in one piece or in several, and whichever streams come in between: more of them than there
+    /// is room for are known as far as that goes.
+    @Test(arguments: 1...11)
+    func kindsAreKnownInAnyOrder(_ number: Int) {
+        let templates = EventTemplates()
+        func event(_ kind: Int) -> String { Self.chunk("a", "{\"content\":\"x\",\"kind_\(kind)\":\"y\"}") }
+        // The second one shows that to know the first is worth the trouble.
+        for kind in 0..<number { _ = Self.run(event(kind) + event(kind), 9999, like: templates) }
+        var random = FastRandom(seed: UInt64(number))
+        var streams = [Int?](repeating: nil, count: 3)
+        for _ in 0..<200 {
+            let out = ByteBuffer(capacity: 16)
+            let stream = Int.random(in: 0..<3, using: &random)
+            // The latest eight.
+            let kinds = (0..<Int.random(in: 1...40, using: &random)).map { _ in
+                Int.random(in: max(0, number - 8)..<number, using: &random)
+            }
+            let text = kinds.map(event).joined()
+            let bytes = Array("\(text)data: [DONE]\n\n".utf8)
+            let passed = templates.pass(
+                bytes, bytes.indices, .chat, hasContent: true, after: &streams[stream], Self.name, out)
+            #expect(passed.count == kinds.count && passed.end == text.utf8.count)
+            #expect(string(out) == text.replacing("\"m\"", with: "\"gpt-4\""))
         }
     }
 
