@@ -71,6 +71,10 @@ package final class MockUpstream: Sendable {
 
     /// What the requests of `name` get from now on, one after the other; the last one for ever.
     package func script(_ name: String = "", _ behaviours: Behaviour...) {
+        script(name, behaviours)
+    }
+
+    package func script(_ name: String = "", _ behaviours: [Behaviour]) {
         state.withLock { $0.scripts[name] = behaviours }
     }
 

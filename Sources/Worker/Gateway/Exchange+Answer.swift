@@ -70,7 +70,7 @@ extension Exchange {
 
     /// Takes what the client is told of the head of an answer.
     private func takeFields(_ connection: UpstreamConnection) {
-        ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
+        takeProviderFields(connection)
         takeEncoding(connection)
     }
 

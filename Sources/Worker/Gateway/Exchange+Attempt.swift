@@ -125,7 +125,7 @@ extension Exchange {
         case .whole: return try await relayAnswer(client, generation, attempt, connection)
         case .failure, .redirect:
             let status = connection.head.status
-            ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
+            takeProviderFields(connection)
             retryAfter = Self.retryAfter(connection.head, connection.input.storage)
             if kind == .redirect {
                 connection.close()
@@ -203,6 +203,18 @@ extension Exchange {
     }
 
     // MARK: What the head says
+
+    /// Takes what the client is told of the head. It may be the one of the answer before, byte by byte: most are where streams
+    /// follow each other within a second.
+    func takeProviderFields(_ connection: UpstreamConnection) {
+        let (head, memo) = (connection.head, connection.memo)
+        guard head.isRepeated else {
+            return ProviderFields.append(head, connection.input.storage, to: providerFields)
+        }
+        // Only from the second time on, so that a connection that serves one long stream holds none.
+        if memo.isEmpty { ProviderFields.append(head, connection.input.storage, to: memo) }
+        providerFields.append(memo.storage, memo.readable)
+    }
 
     /// Whether the answer is compressed although nobody asked for that; such a one is passed on as it is.
     static func isEncoded(_ head: MessageHead, _ bytes: [UInt8]) -> Bool {

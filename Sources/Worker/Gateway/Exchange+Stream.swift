@@ -14,7 +14,7 @@ extension Exchange {
     func beginRelay(
         _ client: ClientConnection, _ generation: Generation, _ attempt: Attempt, _ connection: UpstreamConnection
     ) {
-        ProviderFields.append(connection.head, connection.input.storage, to: providerFields)
+        takeProviderFields(connection)
         connection.discardHead()
         stream = EventWay(
             client: client, connection: connection, pool: generation.pool(attempt.index), deadline: attempt.deadline,

@@ -8,6 +8,8 @@ internal import Shared
     let stream: ByteStream
     let input: ByteBuffer
     let head = MessageHead()
+    /// What whoever reads answers makes of a head, to be made once while heads are the same; empty where that has changed.
+    let memo = ByteBuffer(capacity: 0)
     /// Exchanges begun on this connection.
     private(set) var exchanges = 0
     /// When it was given back to the pool.
@@ -142,6 +144,7 @@ internal import Shared
     private func parseHead() throws(UpstreamFailure) -> Bool {
         do throws(HTTPViolation) {
             while !input.isEmpty, try parser.read(input.storage, input.readable, into: head) {
+                if !head.isRepeated { memo.removeAll() }
                 guard head.status < 200, head.status != 101 else {
                     try beginBody()
                     return true
