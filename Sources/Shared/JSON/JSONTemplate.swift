@@ -26,7 +26,7 @@ public final class JSONTemplate {
     public private(set) var pieces: [Int] = []
     /// Places that are found at a time.
     private static let most = 64
-    /// If fewer texts than that are found, it is not because there is no room for more.
+    /// If fewer texts than that are found, it is not because there is no room for more (of those with four places at most).
     public static let fewest = 16
     /// Keys whose values have a meaning to whoever asks, and may not differ.
     private let fixed: [[UInt8]]

@@ -124,9 +124,9 @@ public import Shared
         if try !tryFlush() { try await finishRest() }
     }
 
-    /// Sends what goes at once of `body`, the next piece of a stream, which gets its framing, and
-    /// the head in front if it is the first one: without a copy of it where it was left room for that
-    /// (`ByteBuffer.leaveFront`). False when some is left: `sendRest` goes on with the same `body`.
+    /// Sends what goes at once of `body`, the next piece of a stream, which gets its framing, and the head in front if it is the
+    /// first one; without a copy of the piece where room was left for that (`ByteBuffer.leaveFront`). False when some is left:
+    /// `sendRest` goes on with the same `body`.
     public func trySend(_ body: ByteBuffer) throws(StreamFailure) -> Bool {
         if isChunked, !isHead { body.frameChunk() }
         return try trySendFramed(body)
