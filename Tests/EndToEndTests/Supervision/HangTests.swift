@@ -39,8 +39,9 @@ extension Supervision {
             let held = loaded.gateway.events("worker-exit").first?["connections_lost"] as? Int ?? 0
             #expect(report.failures.count <= held + 1)
             #expect(during.answered > 100)
-            // Within a fifth, or what the clocks of a shared machine can tell apart.
-            #expect(Double(during.p99) <= Double(before.p99) * 1.2 + Supervision.pick(20_000, 1000))
+            // Who waited for the worker that hangs waited for the limit, 2 s; beside other tests a busy machine makes
+            // anybody wait for tens of milliseconds. The soak, which has the machine to itself, asks for a fifth.
+            #expect(Double(during.p99) <= Double(before.p99) * 1.2 + Supervision.pick(500_000, 1000))
         }
 
         @Test("39. The supervisor stopped for 15 s: no worker is killed, nothing fails, a reload works afterwards")
