@@ -96,7 +96,7 @@ def run(scenario, rounds, gateways, bench, measure):
     """Rounds of a scenario; `measure` is given what loads a gateway and answers with its cell, `distance` and `quiet`
     added."""
     bench.set_answers(scenario.chunks, scenario.pace_ms, scenario.vary)
-    sizes = range(120, 440, 20) if scenario.vary else [scenario.size] * 2
+    sizes = harness.VARIED_SIZES if scenario.vary else [scenario.size] * 2
     bodies = [bench.body(size, i % 2, scenario.stream) for i, size in enumerate(sizes)]
     options = {"connections": scenario.connections, "seconds": scenario.seconds}
     if scenario.rate:

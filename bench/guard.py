@@ -13,6 +13,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import typing
 
 import harness
 
@@ -21,8 +22,20 @@ ORDER = harness.ROOT / "Sources" / "link-order.txt"
 # Part of a request's instructions, beyond that of the C library, that the listed functions have to do.
 LISTED = 0.9
 TOLERANCE = 1.05
-# name: body size, streamed, requests that are counted
-SCENARIOS = {"plain 200 B": (200, False, 1000), "plain 64 KB": (64 << 10, False, 200), "stream of 33 events": (200, True, 500)}
+
+
+class Requests(typing.NamedTuple):
+    """Bytes of their bodies, and how many are counted."""
+    sizes: typing.Sequence[int]
+    count: int
+    stream: bool = False
+    # Whether answers differ from request to request, in head and body.
+    vary: bool = False
+
+
+PLAIN = Requests([200] * 2, 1000)
+SCENARIOS = {"plain 200 B": PLAIN, "plain, all that varies": Requests(harness.VARIED_SIZES, 1000, vary=True),
+             "plain 64 KB": Requests([64 << 10] * 2, 200), "stream of 33 events": Requests([200] * 2, 500, stream=True)}
 
 
 def worker_of(supervisor):
@@ -51,8 +64,10 @@ def serve(bench, environment, seconds=20, log=False):
     return port, process
 
 
-def drive(bench, port, size, stream, count):
-    result = bench.load("closed", port, [bench.body(size, i, stream) for i in (0, 1)], connections=1, requests=count)
+def drive(bench, port, requests, count):
+    bench.set_answers(vary=requests.vary)
+    bodies = [bench.body(size, i % 2, requests.stream) for i, size in enumerate(requests.sizes)]
+    result = bench.load("closed", port, bodies, connections=1, requests=count)
     if result["errors"] or result["completed"] != count:
         raise SystemExit(f"guard: {result}")
 
@@ -93,11 +108,12 @@ def instructions(bench, log=False):
     worker = worker_of(process.pid)
     found = {}
     functions = {}
-    for name, (size, stream, count) in SCENARIOS.items():
-        drive(bench, port, size, stream, count // 5)
+    for name, requests in SCENARIOS.items():
+        count = requests.count
+        drive(bench, port, requests, count // 5)
         for option in ("--zero", None, "--dump"):
             if option is None:
-                drive(bench, port, size, stream, count)
+                drive(bench, port, requests, count)
             else:
                 subprocess.run(["callgrind_control", option, str(worker)], check=True, capture_output=True)
         newest = max(bench.folder.glob("callgrind.out.*"), key=lambda f: int(f.suffix[1:]))
@@ -119,10 +135,10 @@ def allocations(bench):
     port, process = serve(bench, {"LD_PRELOAD": str(library(bench, "count_allocations")), "COUNT_PREFIX": str(prefix)})
     file = pathlib.Path(f"{prefix}.{worker_of(process.pid)}")
     found = {}
-    for name, (size, stream, _) in SCENARIOS.items():
-        drive(bench, port, size, stream, 1000)
+    for name, requests in SCENARIOS.items():
+        drive(bench, port, requests, 1000)
         before = int.from_bytes(file.read_bytes(), sys.byteorder)
-        drive(bench, port, size, stream, 10_000)
+        drive(bench, port, requests, 10_000)
         found[name] = int.from_bytes(file.read_bytes(), sys.byteorder) - before
     harness.stop(process)
     return found
@@ -134,7 +150,7 @@ def system_calls(bench):
     port, process = serve(bench, {
         "LD_PRELOAD": str(library(bench, "spawn_under")), "UNDER_IMAGE": str(harness.TAGWAY),
         "UNDER": f"{harness.shutil.which('strace')} -D -c -o {table}"})
-    drive(bench, port, 200, False, 2000)
+    drive(bench, port, PLAIN, 2000)
     process.terminate()
     process.wait(timeout=20)
     harness.wait_until(lambda: table.stat().st_size > 0 or 1 / 0)
@@ -162,13 +178,13 @@ def main():
     failures = []
     for name, value in counted["instructions"].items():
         limit = recorded.get("instructions", {}).get(name)
-        print(f"{name:22} {value:9,} instructions a request" + (f", recorded {limit:,}" if limit else ""))
+        print(f"{name:24} {value:9,} instructions a request" + (f", recorded {limit:,}" if limit else ""))
         if limit and value > limit * TOLERANCE:
             failures.append(f"{name}: {value:,} instructions, {value / limit - 1:.1%} more than recorded")
         if limit and value * TOLERANCE < limit:
-            print(f"{'':22} less than recorded: run it with --update and commit the record")
+            print(f"{'':24} less than recorded: run it with --update and commit the record")
     for name, value in counted["allocations in 10,000 requests"].items():
-        print(f"{name:22} {value:9,} allocations in 10,000 requests")
+        print(f"{name:24} {value:9,} allocations in 10,000 requests")
         # The heartbeat of a worker, once a second, is not part of a request.
         if value > 500:
             failures.append(f"{name}: {value:,} allocations in 10,000 requests; a request is to make none")

@@ -19,6 +19,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 TAGWAY = pathlib.Path(os.environ.get("TAGWAY", ROOT / ".build/release/tagway"))
+# Bytes of the bodies of requests that vary.
+VARIED_SIZES = range(120, 440, 20)
 KEY = "sk-bench"
 TICK = os.sysconf("SC_CLK_TCK")
 GATEWAY_CORE, LOAD_CORE = {0}, {1 if (os.cpu_count() or 1) > 1 else 0}
