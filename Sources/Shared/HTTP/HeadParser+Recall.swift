@@ -1,5 +1,6 @@
 /// The heads that come one after the other on a connection are mostly the same, line by line: what changes is a length,
-/// a date, an id. A line that is the same as before was judged before, and is not read again.
+/// a date, an id. A line that is the same as before was judged before, and is not read again; of one that has the same name
+/// only the value is.
 extension HeadParser {
     /// Compares the beginning of a new head with the one that `head` holds. True when all of it is the same. Else lines
     /// that are the same are taken over, and `head` is incomplete until `complete`.
@@ -28,19 +29,41 @@ extension HeadParser {
         return false
     }
 
-    /// Takes over the next line if it is the one that was there before, as many lines down.
+    /// Takes over the next line if the one that was there before, as many lines down, has the same name: all of it, or the name
+    /// with the value that it has now. False where the line has to be read.
     mutating func recallLine(_ bytes: Span<UInt8>, _ end: Int, _ head: MessageHead) -> Bool {
         guard count < head.fields.count else { return false }
         let field = head.fields[count]
         let start = Int(field.nameStart)
         // An empty line ends the head.
         let next = count + 1 < head.fields.count ? Int(head.fields[count + 1].nameStart) : known - 2
-        guard lineStart + next - start <= end,
-            ByteSearch.commonLength(
-                head.text, at: start, bytes, at: head.base + lineStart, upTo: next - start) == next - start
-        else { return false }
+        let same = ByteSearch.commonLength(
+            head.text, at: start, bytes, at: head.base + lineStart, upTo: min(next - start, end - lineStart))
+        guard same == next - start else { return recallName(field, same, bytes, end, head) }
         head.fields[count] = field.moved(by: lineStart - start)
         lineStart += next - start
+        searched = lineStart
+        count += 1
+        return true
+    }
+
+    /// Takes over the name of a line whose first `same` bytes are those of `field`, with another value: of that, what is the same
+    /// was judged before. Whatever is unusual is left to be read: no value, blanks around it, anything but text and a line end.
+    private mutating func recallName(
+        _ field: Field, _ same: Int, _ bytes: Span<UInt8>, _ end: Int, _ head: MessageHead
+    ) -> Bool {
+        let distance = lineStart - Int(field.nameStart)
+        let value = head.base + Int(field.valueStart) + distance
+        let judged = head.base + lineStart + min(same, Int(field.valueEnd) - Int(field.nameStart))
+        guard judged >= value else { return false }
+        let valueEnd = ByteSearch.endOfFieldText(bytes, from: judged, to: head.base + end)
+        guard valueEnd > value, head.base + end - valueEnd >= 2, bytes[valueEnd] == ASCII.carriageReturn,
+            bytes[valueEnd + 1] == ASCII.lineFeed, bytes[value] > ASCII.space, bytes[valueEnd - 1] > ASCII.space
+        else { return false }
+        head.fields[count] = Field(
+            id: field.id, nameStart: UInt32(lineStart), nameEnd: UInt32(Int(field.nameEnd) + distance),
+            valueStart: UInt32(value - head.base), valueEnd: UInt32(valueEnd - head.base))
+        lineStart = valueEnd + 2 - head.base
         searched = lineStart
         count += 1
         return true

@@ -157,7 +157,10 @@ import Testing
                     : "HTTP/1.1 \(any("200", "200", "404")) OK\r\n"
                 for name in ["Host", "Content-Length", "X-Request-Id", "Date", "Authorization", "A"]
                 where any("", "", "", "no").isEmpty {
-                    text += "\(name): \(any("1", "1", "12", "", "abc", "a rather long value"))\r\n"
+                    // Rarely something that is no part of a value, or must not be there.
+                    let odd = any("", "", "", "", "", "", "", "", "", "", " ", "\t", "é", "\u{1}", "\r", "\u{7F}")
+                    let value = any("1", "1", "12", "", "abc", "a\tb c", " 1", "\tabc", "a rather long value")
+                    text += "\(name): \(value)\(odd)\(any("", "", "2"))\r\n"
                 }
                 text += any("", "", "", "", "B : c\r\n", " d\r\n", "e\n", "f: \u{1}\r\n") + "\r\n"
                 let bytes = Array("...\(text)body".utf8)
@@ -168,6 +171,15 @@ import Testing
                     outcome(bytes, cuts, isRequest, reused) == outcome(bytes, cuts, isRequest, fresh),
                     "seed \(seed), round \(round): \(text)")
             }
+        }
+    }
+
+    /// What is the same as before ends where the value did.
+    @Test func aLineEndIsNoPartOfAValueThatHasGrown() throws {
+        let head = MessageHead()
+        for (text, isValid) in [("a: 1\r\nb: 2", true), ("a: 1\r3\r\nb: 2", false)] {
+            let bytes = Array("...GET / HTTP/1.1\r\n\(text)\r\n\r\n".utf8)
+            #expect(outcome(bytes, [], true, head).contains("malformed") != isValid)
         }
     }
 
