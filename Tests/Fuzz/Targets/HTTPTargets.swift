@@ -23,6 +23,11 @@ enum HeadTarget {
         if whole.violation?.kind != .headTooLarge {
             try claim("pieces are read as the whole", pieces == whole, "\(whole) \(pieces)")
         }
+        let behind = MessageHead()
+        let before = nearly(bytes, &cuts)
+        _ = read(before, [before.count], isRequest, into: behind)
+        let second = read(bytes, [bytes.count], isRequest, into: behind)
+        try claim("what was read before changes nothing", second == whole, "\(text(before)) \(second)")
         guard let length = whole.length else { return }
         let head = bytes[..<length]
         for (index, byte) in head.enumerated() {
@@ -38,6 +43,18 @@ enum HeadTarget {
         }
         if isRequest, whole.framing != nil { try checkRequest(bytes, whole) }
         if isRequest { try ask(bytes) } else { try passOn(bytes) }
+    }
+
+    /// Another byte, one more or one less.
+    private static func nearly(_ bytes: [UInt8], _ numbers: inout Cuts) -> [UInt8] {
+        var bytes = bytes
+        let position = numbers.next(below: bytes.count)
+        let other: [UInt8] = [0x31, 0x61, 0x20, 0x09, 0x3A, 0x0D, 0x0A, 0x01, 0xC3]
+        if !bytes.isEmpty, numbers.next(below: 3) > 0 { bytes.remove(at: position) }
+        if bytes.isEmpty || numbers.next(below: 3) > 0 {
+            bytes.insert(other[numbers.next(below: other.count)], at: position)
+        }
+        return bytes
     }
 
     /// What a gateway asks of a request's head.
@@ -107,9 +124,10 @@ enum HeadTarget {
         }
     }
 
-    private static func read(_ bytes: [UInt8], _ ends: [Int], _ isRequest: Bool) -> Outcome {
+    private static func read(
+        _ bytes: [UInt8], _ ends: [Int], _ isRequest: Bool, into head: MessageHead = MessageHead()
+    ) -> Outcome {
         var parser = isRequest ? HeadParser.request(limit: 4096) : .response(limit: 4096)
-        let head = MessageHead()
         var outcome = Outcome()
         do throws(HTTPViolation) {
             for end in ends where try parser.read(bytes, 0..<end, into: head) {
