@@ -45,7 +45,7 @@ enum HeadTarget {
         if isRequest { try ask(bytes) } else { try passOn(bytes) }
     }
 
-    /// Another byte, one more or one less.
+    /// Mostly another byte, one more or one less; now and then the same.
     private static func nearly(_ bytes: [UInt8], _ numbers: inout Cuts) -> [UInt8] {
         var bytes = bytes
         let position = numbers.next(below: bytes.count)
