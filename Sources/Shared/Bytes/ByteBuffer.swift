@@ -238,7 +238,7 @@ public final class ByteBuffer {
     /// The same for all pieces of a body that `next` finds, one after the other from the start on: each is moved to the end
     /// of those before it, and `gap` bytes lie behind it. Answers where they are then, and where what is not theirs begins.
     @inline(__always)
-    public func join(gap: Int, _ next: (Span<UInt8>, Range<Int>) -> Range<Int>?) -> (pieces: Range<Int>, end: Int) {
+    public func join(gap: Int, _ next: (Span<UInt8>, Int) -> Range<Int>?) -> (pieces: Range<Int>, end: Int) {
         storage.join(readable, gap: gap, next)
     }
 

@@ -30,32 +30,34 @@ extension [UInt8] {
         }
     }
 
-    /// Moves what `next` finds in `range`, piece by piece, to the end of what it has found first. A piece lies within what
-    /// it is asked of, and `gap` bytes of that behind it. Answers where the pieces are then, and where `next` found nothing.
+    /// Moves what `next` finds in `range`, piece by piece, to the end of what it has found first. It is asked where the next
+    /// piece is, of all bytes before the range's end and of a position within; `gap` bytes lie behind each. Answers
+    /// where the pieces are then, and where `next` found nothing.
     @inline(__always)
     public mutating func join(
-        _ range: Range<Int>, gap: Int, _ next: (Span<UInt8>, Range<Int>) -> Range<Int>?
+        _ range: Range<Int>, gap: Int, _ next: (Span<UInt8>, Int) -> Range<Int>?
     ) -> (pieces: Range<Int>, end: Int) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count && gap >= 0, "range outside of the array")
         var bytes = mutableSpan
-        var pieces = range.lowerBound..<range.lowerBound
+        let limit = range.upperBound
+        var (start, end) = (range.lowerBound, range.lowerBound)
         var position = range.lowerBound
-        while let piece = next(bytes.span, position..<range.upperBound) {
-            precondition(
-                piece.lowerBound >= position && piece.upperBound <= range.upperBound - gap, "a piece from elsewhere")
-            position = piece.upperBound + gap
-            if pieces.isEmpty {
+        while let piece = next(bytes.span.extracting(..<limit), position) {
+            precondition(piece.lowerBound >= position && piece.upperBound <= limit &- gap, "a piece from elsewhere")
+            position = piece.upperBound &+ gap
+            if start == end {
                 // The first one stays.
-                pieces = piece
+                (start, end) = (piece.lowerBound, piece.upperBound)
                 continue
             }
+            let length = piece.upperBound &- piece.lowerBound
             unsafe bytes.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
-                unsafe (base + pieces.upperBound).copyMemory(from: base + piece.lowerBound, byteCount: piece.count)
+                unsafe (base + end).copyMemory(from: base + piece.lowerBound, byteCount: length)
             }
-            pieces = pieces.lowerBound..<pieces.upperBound + piece.count
+            end &+= length
         }
-        return (pieces, position)
+        return (start..<end, position)
     }
 
     /// Copies `range` of `source` over the bytes from `position` on, which must exist already.

@@ -66,12 +66,14 @@ public enum ByteSearch {
         return words[0] | words[1] != 0
     }
 
-    /// The place of the first byte that `mask` is true for; 16 if there is none.
+    /// The place of the first byte that `mask` is true for; 16 if there is none. Without a branch, for in which half it is
+    /// cannot be foretold.
     @inline(__always)
     private static func firstMark(_ mask: SIMDMask<SIMD16<Int8>>) -> Int {
         let words = words(mask)
-        if words[0] != 0 { return UInt64(littleEndian: words[0]).trailingZeroBitCount / 8 }
-        return 8 &+ UInt64(littleEndian: words[1]).trailingZeroBitCount / 8
+        let first = UInt64(littleEndian: words[0]).trailingZeroBitCount / 8
+        let second = UInt64(littleEndian: words[1]).trailingZeroBitCount / 8
+        return first &+ (second & (0 &- first &>> 3))
     }
 
     /// The high bit of each of eight bytes that is special; bits above the lowest one set may be wrong, for the
@@ -212,7 +214,7 @@ public enum ByteSearch {
         _ left: Span<UInt8>, at start: Int, _ right: Span<UInt8>, at other: Int, upTo count: Int
     ) -> Int {
         precondition(
-            start >= 0 && other >= 0 && count >= 0 && count <= left.count - start && count <= right.count - other,
+            start >= 0 && other >= 0 && count >= 0 && count <= left.count &- start && count <= right.count &- other,
             "range outside of the bytes")
         let (one, two) = unsafe (left.bytes, right.bytes)
         var done = 0
@@ -244,14 +246,23 @@ public enum ByteSearch {
         }
         if done < count, count >= 8 {
             // The last eight bytes, some of which are known to be the same.
-            let word = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start + count - 8, as: UInt64.self)
+            let word = unsafe one.unsafeLoadUnaligned(fromUncheckedByteOffset: start &+ count &- 8, as: UInt64.self)
             let difference =
-                unsafe word ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other + count - 8, as: UInt64.self)
+                unsafe word ^ two.unsafeLoadUnaligned(fromUncheckedByteOffset: other &+ count &- 8, as: UInt64.self)
             return difference == 0
                 ? count : count - 8 + UInt64(littleEndian: difference).trailingZeroBitCount / 8
         }
         while done < count, left[start + done] == right[other + done] { done += 1 }
         return done
+    }
+
+    /// Where the JSON string whose inside begins at `start` has its closing quote, if it is plain and short: within sixteen
+    /// bytes; -1 otherwise.
+    @inline(__always)
+    static func endOfShortString(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        guard start >= 0, bytes.count &- start >= 16 else { return -1 }
+        let found = firstMark(special(unsafe vector(bytes.bytes, start)))
+        return found < 16 && bytes[start &+ found] == ASCII.quote ? start &+ found : -1
     }
 
     /// Where the JSON string whose inside begins at `start` has its closing quote; -1 when it does not end before

@@ -45,21 +45,21 @@ public struct ChunkedDecoder: Sendable {
         }
     }
 
-    /// The data of the chunk that `range` begins with, where all of it is there, from a size without extension to its end:
-    /// most are; the next one begins two bytes behind the data. Nil for anything else, which `next` judges. Nothing happens
-    /// to the decoder, which is between two chunks before and after it.
+    /// The data of the chunk that `range` begins with, as below.
     @inline(__always)
     public func chunk(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int>? {
-        chunk(bytes.span, range)
+        chunk(bytes.span.extracting(..<range.upperBound), from: range.lowerBound)
     }
 
+    /// The data of the chunk that begins at `start`, where all of it is there, from a size without extension to its end: most
+    /// are; the next one begins two bytes behind the data. Nil for anything else, which `next` judges. Nothing happens
+    /// to the decoder, which is between two chunks before and after it.
     @inline(__always)
-    public func chunk(_ span: Span<UInt8>, _ range: Range<Int>) -> Range<Int>? {
-        guard phase == .size, digits == 0, range.count >= 6 else { return nil }
-        var word =
-            range.count >= 8
-            ? ByteSearch.word(span, at: range.lowerBound, count: 8)
-            : ByteSearch.word(span, at: range.lowerBound, count: range.count)
+    public func chunk(_ bytes: Span<UInt8>, from start: Int) -> Range<Int>? {
+        // Nothing overflows: what is left is no more than there are bytes, and no size in a word is more than 32 bits long.
+        let left = bytes.count &- start
+        guard phase == .size, digits == 0, left >= 8 else { return nil }
+        var word = ByteSearch.word(bytes, at: start, count: 8)
         var size = 0
         var length = 0
         while true {
@@ -72,12 +72,11 @@ public struct ChunkedDecoder: Sendable {
             word &>>= 8
         }
         // A size of 0 would be the end, with a trailer of no lines. Of a longer one the line does not end within the word.
-        let left = range.count &- length &- 4
-        guard UInt16(truncatingIfNeeded: word) == 0x0A0D, size > 0, size <= left else { return nil }
-        let start = range.lowerBound &+ length &+ 2
-        let end = start &+ size
-        guard ByteSearch.word(span, at: end, count: 2) == 0x0A0D else { return nil }
-        return start..<end
+        guard UInt16(truncatingIfNeeded: word) == 0x0A0D, size > 0, size <= left &- length &- 4 else { return nil }
+        let first = start &+ length &+ 2
+        let end = first &+ size
+        guard bytes[end] == ASCII.carriageReturn, bytes[end &+ 1] == ASCII.lineFeed else { return nil }
+        return first..<end
     }
 
     /// Takes what is nearly always between two pieces of data, where all of it is there: the end of one chunk, and a
@@ -185,6 +184,6 @@ extension ByteBuffer {
     /// Moves the data of all whole chunks from the start on behind each other, over the framing between them. Answers where
     /// it is then, and where what is no whole chunk begins, which `decoder` has to judge.
     public func joinChunks(_ decoder: ChunkedDecoder) -> (pieces: Range<Int>, end: Int) {
-        join(gap: 2) { decoder.chunk($0, $1) }
+        join(gap: 2) { decoder.chunk($0, from: $1) }
     }
 }

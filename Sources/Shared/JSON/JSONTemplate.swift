@@ -7,25 +7,29 @@
 /// that asking it counts no references of what it holds.
 public final class JSONTemplate {
     /// A value that may differ; positions in `text`, a string's without its quotes.
-    private struct Value: Sendable {
+    struct Value: Sendable {
         var range: Range<Int>
         var isString: Bool
+        /// Whether it was seen to differ from one text to the next.
+        var changes = false
         /// How much farther what follows it lies in the text that was matched last.
         var shift = 0
     }
 
-    private let text = ByteBuffer(capacity: 0)
+    let text = ByteBuffer(capacity: 0)
     /// All values that may differ, in order.
     private var values: [Value] = []
     /// Those that were seen to differ, in order.
-    private var varying: [Value] = []
+    var varying: [Value] = []
+    /// Those of them that change from one text to the next, while `matchAll` looks for some.
+    var changes: [Change] = []
     /// What whoever asks `matchAll` wants to find again, in order.
-    private var places: [Range<Int>] = []
+    private(set) var places: [Range<Int>] = []
     /// Where the pieces begin and end that what is there leaves of the texts that `matchAll` found last, piece by piece: one in
     /// front of the first place, one between two, one behind the last.
-    public private(set) var pieces: [Int] = []
+    public internal(set) var pieces: [Int] = []
     /// Places that are found at a time.
-    private static let most = 64
+    static let most = 64
     /// If fewer texts than that are found, it is not because there is no room for more (of those with four places at most).
     public static let fewest = 16
     /// Keys whose values have a meaning to whoever asks, and may not differ.
@@ -89,77 +93,36 @@ public final class JSONTemplate {
     /// is not there as a whole.
     public func match(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
         let storage = text.storage
-        return matchKnown(storage.span, bytes.span, from: start, to: end) ?? matchLearning(bytes, from: start, to: end)
-    }
-
-    /// Looks for texts like the one that was learnt at the start of `range`, one behind the other. How many were found, in how
-    /// many `pieces`, and where they end. There may be more of them, if
-    /// `fewest` were found. The first `strict` of them have the same strings empty,
-    /// too.
-    public func matchAll(
-        _ bytes: [UInt8], _ range: Range<Int>, strict: Int
-    ) -> (count: Int, pieces: Int, end: Int) {
-        // Nobody else's while they are written to.
-        var pieces = pieces
-        self.pieces = []
-        defer { self.pieces = pieces }
-        if pieces.isEmpty { pieces = [Int](repeating: 0, count: 2 * Self.most + 2) }
-        var room = pieces.mutableSpan
-        var used = 1
-        let storage = text.storage
-        let (known, given) = (storage.span, bytes.span)
-        var start = range.lowerBound
-        var count = 0
-        room[0] = start
-        while start < range.upperBound, 2 &* places.count < room.count &- used {
-            guard
-                let end = matchKnown(known, given, from: start, to: range.upperBound)
-                    ?? matchLearning(bytes, from: start, to: range.upperBound), count >= strict || isEmptyAlike
-            else { break }
-            for index in 0..<places.count {
-                let place = places[index]
-                let position = start &+ matched(place.lowerBound)
-                room[used] = position
-                room[used &+ 1] = position &+ place.upperBound &- place.lowerBound
-                used &+= 2
-            }
-            start = end
-            count &+= 1
-        }
-        room[used] = start
-        return (count, (used &+ 1) / 2, start)
+        return matchKnown(storage.span.extracting(text.readable), bytes.span.extracting(..<end), from: start)
+            ?? matchLearning(bytes, from: start, to: end)
     }
 
     /// The same where nothing differs but what is known to vary: nearly always. Does not ask where there is a difference.
+    /// `known` is what was learnt, no more; `start` is within `given`: no difference of two places overflows.
     @inline(__always)
-    private func matchKnown(_ known: Span<UInt8>, _ given: Span<UInt8>, from start: Int, to end: Int) -> Int? {
+    func matchKnown(_ known: Span<UInt8>, _ given: Span<UInt8>, from start: Int) -> Int? {
         var position = start
         var done = 0
         for index in 0..<varying.count {
             let range = varying[index].range
-            guard range.lowerBound - done < end - position,
-                ByteSearch.areSame(known, at: done, given, at: position, count: range.lowerBound - done)
+            let length = range.lowerBound &- done
+            guard length < given.count &- position,
+                ByteSearch.areSame(known, at: done, given, at: position, count: length)
             else { return nil }
-            position += range.lowerBound - done
-            if varying[index].isString {
-                var isEscaped = false
-                position = ByteSearch.endOfString(given, from: position, to: end, &isEscaped)
-            } else {
-                position = JSONScanner.endOfNumber(given, from: position, to: end)
-            }
+            position &+= length
+            position = Self.endOfValue(given, from: position, isString: varying[index].isString)
             guard position > 0 else { return nil }
             done = range.upperBound
-            varying[index].shift = position - start - done
+            varying[index].shift = position &- start &- done
         }
-        let rest = text.count - done
-        guard rest <= end - position, ByteSearch.areSame(known, at: done, given, at: position, count: rest) else {
-            return nil
-        }
-        return position + rest
+        let rest = known.count &- done
+        guard rest <= given.count &- position, ByteSearch.areSame(known, at: done, given, at: position, count: rest)
+        else { return nil }
+        return position &+ rest
     }
 
     /// The same where a value may differ that was not known to vary.
-    private func matchLearning(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
+    func matchLearning(_ bytes: [UInt8], from start: Int, to end: Int) -> Int? {
         let storage = text.storage
         let known = storage.span
         let given = bytes.span
@@ -177,14 +140,9 @@ public final class JSONTemplate {
             }
             position += same
             guard index < varying.count else { return position }
-            if varying[index].isString {
-                var isEscaped = false
-                position = ByteSearch.endOfString(given, from: position, to: end, &isEscaped)
-            } else {
-                // What has been received may end just before it.
-                guard position < end else { return nil }
-                position = JSONScanner.endOfNumber(given, from: position, to: end)
-            }
+            // What has been received may end just before it.
+            guard position < end else { return nil }
+            position = Self.endOfValue(given.extracting(..<end), from: position, isString: varying[index].isString)
             guard position > 0 else { return nil }
             done = varying[index].range.upperBound
             varying[index].shift = position - start - done
@@ -192,8 +150,22 @@ public final class JSONTemplate {
         }
     }
 
+    /// Where the value that begins at `start`, a string's inside, ends in `given`; not positive when it does not, or is not
+    /// valid. `start` is within `given`.
+    @inline(__always)
+    static func endOfValue(_ given: Span<UInt8>, from start: Int, isString: Bool) -> Int {
+        guard isString else { return JSONScanner.endOfNumber(given, from: start, to: given.count) }
+        let end = ByteSearch.endOfShortString(given, from: start)
+        return end >= 0 ? end : endOfLongString(given, from: start)
+    }
+
+    private static func endOfLongString(_ given: Span<UInt8>, from start: Int) -> Int {
+        var isEscaped = false
+        return ByteSearch.endOfString(given, from: start, to: given.count, &isEscaped)
+    }
+
     /// Whether the strings that were empty in the text that was learnt, and no others, are empty in the one that matched last.
-    private var isEmptyAlike: Bool {
+    var isEmptyAlike: Bool {
         var shift = 0
         for value in varying {
             let growth = value.shift - shift

@@ -7,9 +7,9 @@ extension ByteSearch {
     @inline(__always)
     static func areSame(_ left: Span<UInt8>, at start: Int, _ right: Span<UInt8>, at other: Int, count: Int) -> Bool {
         precondition(
-            start >= 0 && other >= 0 && count >= 0 && count <= left.count - start && count <= right.count - other,
+            start >= 0 && other >= 0 && count >= 0 && count <= left.count &- start && count <= right.count &- other,
             "range outside of the bytes")
-        guard count >= 64 else {
+        guard count >= 32 else {
             return commonLength(left, at: start, right, at: other, upTo: count) == count
         }
         return unsafe left.bytes.withUnsafeBytes { left in

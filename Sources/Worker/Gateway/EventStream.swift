@@ -76,7 +76,7 @@ struct EventStream {
     }
 
     /// Gives back what an event was held in; call it when the stream has ended.
-    func rest() {
+    mutating func rest() {
         pending.release()
         scratch.shrink()
     }

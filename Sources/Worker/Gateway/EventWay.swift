@@ -4,8 +4,6 @@ extension Exchange {
     /// The way of a stream's events.
     struct EventWay {
         let client: ClientConnection
-        let connection: UpstreamConnection
-        let pool: UpstreamPool
         /// Of the first token.
         let deadline: Instant
         /// The longest silence afterwards.

@@ -53,10 +53,10 @@ extension Exchange: ReadObserver {
                 stream?.step = .failed(error)
                 return client.needsTask()
             }
-            guard let pool = stream?.pool, let generation, let attempt else { return }
+            guard let generation, let attempt else { return }
             connection.stream.readiness.observer = nil
             endRelay(connection)
-            giveBack(connection, pool)
+            giveBack(connection, generation.pool(attempt.index))
             complete(client, generation, attempt.index)
         case .waits, .pauses, .unsent, .unfinished, .failed:
             stream?.step = step

@@ -17,8 +17,7 @@ extension Exchange {
         takeProviderFields(connection)
         connection.discardHead()
         stream = EventWay(
-            client: client, connection: connection, pool: generation.pool(attempt.index), deadline: attempt.deadline,
-            idle: attempt.idle, isHeld: waitsForContent(client))
+            client: client, deadline: attempt.deadline, idle: attempt.idle, isHeld: waitsForContent(client))
         gathered.removeAll()
         events.begin(asked.operation, like: generation.blocks[attempt.index].events)
     }
@@ -28,8 +27,7 @@ extension Exchange {
     /// The task only waits: what has come is passed on in the turn of the loop that has noticed it (`mayRead`), and the
     /// task is woken where that ends or has to wait for the client.
     func relayEvents(_ client: ClientConnection) async -> Outcome {
-        guard let way = stream else { return .gone }
-        let connection = way.connection
+        guard stream != nil, let generation, let attempt, let connection else { return .gone }
         defer { endRelay(connection) }
         do throws(StreamEnd) {
             try await passOnUntilEnd(client, connection)
@@ -37,7 +35,7 @@ extension Exchange {
             connection.close()
             return await end(client, error)
         }
-        giveBack(connection, way.pool)
+        giveBack(connection, generation.pool(attempt.index))
         return .answered
     }
 
@@ -290,7 +288,7 @@ extension Exchange {
 /// Events are passed on where they come, while the task waits in `relayEvents`.
 extension Exchange: ReadHandler {
     func mayRead() -> Instant? {
-        guard let client = stream?.client, let connection = stream?.connection else { return nil }
+        guard let client = stream?.client, let connection else { return nil }
         let step = receiveAndPassOn(client, connection)
         if case .waits = step, !connection.stream.waitsToWrite { return waitsUntil(client) }
         stream?.step = step

@@ -165,13 +165,13 @@ import Testing
     }
 
     @Test func joinsPieces() {
-        let buffer = ByteBuffer(capacity: 16)
+        let buffer = ByteBuffer(capacity: 20)
         buffer.append("..abc..d....efgh" as StaticString)
         func join(_ pieces: [Range<Int>], gap: Int) -> [Int] {
             var left = pieces[...]
             let before = buffer.storage
-            let (joined, end) = buffer.join(gap: gap) { bytes, range in
-                #expect(bytes[range.lowerBound] == before[range.lowerBound] && range.upperBound == 16)
+            let (joined, end) = buffer.join(gap: gap) { bytes, position in
+                #expect(bytes[position] == before[position] && bytes.count == 16)
                 return left.popFirst()
             }
             return [joined.lowerBound, joined.upperBound, end]

@@ -105,7 +105,8 @@ import Testing
     /// What is taken at once is what `next` finds.
     @Test(arguments: [
         ("5\r\nhello\r\n", 3..<8), ("5\r\nhello\r\n2\r\nhi\r\n", 3..<8), ("05\r\nhello\r\n0\r\n\r\n", 4..<9),
-        ("1\r\n\r\r\n", 3..<4), ("A\r\n0123456789\r\n", 3..<13), ("", nil), ("1", nil), ("1\r\n", nil),
+        ("1\r\n\r\r\n0\r", 3..<4), ("1\r\n\r\r\n", nil), ("1\r\n\r\r\n0", nil),
+        ("A\r\n0123456789\r\n", 3..<13), ("", nil), ("1", nil), ("1\r\n", nil),
         ("5\r\nhello", nil), ("5\r\nhello\r", nil), ("5\r\nhell\r\n", nil), ("5\r\nhellos\r\n", nil),
         ("0\r\n\r\n", nil), ("\r\nx\r\n", nil), ("5;a\r\nhello\r\n", nil), ("5 \r\nhello\r\n", nil),
         ("g\r\nhello\r\n", nil), ("000000005\r\nhello\r\n", nil), ("ffffffff\r\nhello\r\n", nil), ("5\nhello\r\n", nil),
