@@ -43,6 +43,7 @@ SCENARIOS = [
     Scenario("body64k", "64 KB body, 64 connections", size=64 << 10),
     Scenario("body1m", "1 MB body, 16 connections", size=1 << 20, connections=16),
     Scenario("stream", "33 events at once, 64 connections", stream=True),
+    Scenario("varied-stream", "33 events of which no two are alike, 64 connections", stream=True, vary=True),
     Scenario("slow1000", "1000 streams, 20 events/s each", "streams", 1000, stream=True, pace_ms=50, chunks=120, seconds=1.2),
     Scenario("rate5k", "200 B body, 5,000 requests/s", "rate", 256, rate=5000),
     Scenario("rate10k", "200 B body, 10,000 requests/s", "rate", 256, rate=10000),

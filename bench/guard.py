@@ -35,7 +35,8 @@ class Requests(typing.NamedTuple):
 
 PLAIN = Requests([200] * 2, 1000)
 SCENARIOS = {"plain 200 B": PLAIN, "plain, all that varies": Requests(harness.VARIED_SIZES, 1000, vary=True),
-             "plain 64 KB": Requests([64 << 10] * 2, 200), "stream of 33 events": Requests([200] * 2, 500, stream=True)}
+             "plain 64 KB": Requests([64 << 10] * 2, 200), "stream of 33 events": Requests([200] * 2, 500, stream=True),
+             "stream, all that varies": Requests(harness.VARIED_SIZES, 500, stream=True, vary=True)}
 
 
 def worker_of(supervisor):

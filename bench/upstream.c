@@ -7,7 +7,8 @@
  * with `data: [DONE]` behind them. Without a pace a stream leaves in one write, else one event each `pace-ms`.
  * GET /config?chunks=N&pace_ms=M changes both for streams begun from then on; GET /served?PORT tells how many
  * requests came to a port. With &vary=1 answers differ from request to request in whatever those of a real model do:
- * id, time, text, length and tokens, and in the head request id, date, duration and what is left of a limit.
+ * id, time, text, length and tokens, and in the head request id, date, duration and what is left of a limit; so do the
+ * events of a stream in their text, a token of one to eleven letters.
  *
  * One thread, level-triggered epoll, keep-alive, bodies with a Content-Length. "stream" is looked for in the first
  * and the last 2 KB of a body. Bodies are read and dropped.
@@ -36,7 +37,7 @@ struct script { char *bytes; size_t length, *ends; int events, users; };
 
 struct reply { char bytes[2048]; size_t length; };
 
-struct port { int number, listener; char model[64]; struct reply replies[VARIANTS]; struct script *script; long served; };
+struct port { int number, listener; char model[64]; struct reply replies[VARIANTS]; struct script *scripts[VARIANTS]; long served; };
 
 struct connection {
     int fd;
@@ -71,6 +72,16 @@ static const char fields[] =
     "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\n"
     "x-request-id: req_0123456789abcdef0123456789abcdef\r\n";
 
+static void make_fields(char *head, size_t room, int number) {
+    unsigned mixed = (unsigned)number * 2654435761u;
+    if (number == 0) snprintf(head, room, "%s", fields);
+    else snprintf(head, room,
+        "date: Wed, 25 Nov 2026 12:%02d:%02d GMT\r\nopenai-organization: bench\r\nopenai-processing-ms: %u\r\n"
+        "openai-version: 2020-10-01\r\nx-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: %u\r\n"
+        "x-request-id: req_%08x%08x%08xcdef\r\n", number / 8, number % 60, mixed % 3000, 9999 - mixed % 7000, mixed,
+        ~mixed, mixed ^ 0x5bd1e995);
+}
+
 /* Number 0 is what is answered where nothing varies. */
 static void make_reply(struct port *p, int number) {
     static const char text[] = "Good morning! How can I help today? This reply is about as long as a short answer of a real model.";
@@ -84,12 +95,7 @@ static void make_reply(struct port *p, int number) {
         "\"completion_tokens\":%d,\"total_tokens\":%d,\"prompt_tokens_details\":{\"cached_tokens\":0},"
         "\"completion_tokens_details\":{\"reasoning_tokens\":0}},\"system_fingerprint\":\"fp_c4e5b6fa31\"}",
         mixed, 1721365934 + number, p->model, text, (int)(mixed % 64), text, 10 + number, 22 + number);
-    if (number == 0) snprintf(head, sizeof head, "%s", fields);
-    else snprintf(head, sizeof head,
-        "date: Wed, 25 Nov 2026 12:%02d:%02d GMT\r\nopenai-organization: bench\r\nopenai-processing-ms: %u\r\n"
-        "openai-version: 2020-10-01\r\nx-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: %u\r\n"
-        "x-request-id: req_%08x%08x%08xcdef\r\n", number / 8, number % 60, mixed % 3000, 9999 - mixed % 7000, mixed,
-        ~mixed, mixed ^ 0x5bd1e995);
+    make_fields(head, sizeof head, number);
     r->length = (size_t)snprintf(r->bytes, sizeof r->bytes,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s", length, head, body);
 }
@@ -113,21 +119,26 @@ static void drop(struct script *s) {
     free(s);
 }
 
-static void make_script(struct port *p) {
-    if (p->script) drop(p->script);
-    struct script *s = p->script = calloc(1, sizeof *s);
+static void make_script(struct port *p, int number) {
+    if (p->scripts[number]) drop(p->scripts[number]);
+    struct script *s = p->scripts[number] = calloc(1, sizeof *s);
     if (!s || !(s->ends = calloc((size_t)chunks + 1, sizeof *s->ends))) die("calloc");
     s->users = 1;
     size_t room = 0;
+    char head[512];
+    unsigned mixed = (unsigned)number * 2654435761u;
+    make_fields(head, sizeof head, number);
     add(s, &room, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
-        "Transfer-Encoding: chunked\r\n%s\r\n", fields);
+        "Transfer-Encoding: chunked\r\n%s\r\n", head);
     for (int i = 0; i < chunks; i++) {
-        char event[512];
+        char event[512], delta[64] = "{}";
+        unsigned letters = number == 0 ? 5 : 1 + (mixed ^ (unsigned)i * 2246822519u) / 64 % 11;
+        if (i < chunks - 1) snprintf(delta, sizeof delta, "{\"content\":\" %.*s\"}", (int)letters, "tokenisation");
         int length = snprintf(event, sizeof event,
-            "data: {\"id\":\"chatcmpl-0123456789abcdefghijklmnopqrs\",\"object\":\"chat.completion.chunk\","
-            "\"created\":1721365934,\"model\":\"%s\",\"system_fingerprint\":\"fp_c4e5b6fa31\",\"choices\":[{\"index\":0,"
-            "\"delta\":%s,\"logprobs\":null,\"finish_reason\":%s}]}\n\n", p->model,
-            i == chunks - 1 ? "{}" : "{\"content\":\" token\"}", i == chunks - 1 ? "\"stop\"" : "null");
+            "data: {\"id\":\"chatcmpl-%08x89abcdefghijklmnopqrs\",\"object\":\"chat.completion.chunk\","
+            "\"created\":%d,\"model\":\"%s\",\"system_fingerprint\":\"fp_c4e5b6fa31\",\"choices\":[{\"index\":0,"
+            "\"delta\":%s,\"logprobs\":null,\"finish_reason\":%s}]}\n\n", mixed, 1721365934 + number, p->model, delta,
+            i == chunks - 1 ? "\"stop\"" : "null");
         add(s, &room, "%x\r\n%s\r\n", length, event);
         s->ends[s->events++] = s->length;
     }
@@ -206,7 +217,7 @@ static void answer(struct connection *c) {
         c->out_end = r->bytes + r->length;
         return;
     }
-    c->script = p->script;
+    c->script = p->scripts[vary ? p->served % VARIANTS : 0];
     c->script->users++;
     c->released = pace_ms > 0 ? 1 : c->script->events;
     c->out = c->script->bytes;
@@ -226,7 +237,8 @@ static void answer_get(struct connection *c, const char *target) {
     if ((v = strstr(target, "vary="))) vary = atoi(v + 5);
     if (asked >= 2 && asked <= 100000 && asked != chunks) {
         chunks = asked;
-        for (int i = 0; i < port_count; i++) make_script(&ports[i]);
+        for (int i = 0; i < port_count; i++)
+            for (int n = 0; n < VARIANTS; n++) make_script(&ports[i], n);
     }
     if ((v = strstr(target, "/served?")))
         for (int i = 0; i < port_count; i++) if (ports[i].number == atoi(v + 8)) told = ports[i].served;
@@ -362,7 +374,7 @@ int main(int argc, char **argv) {
     if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) die("epoll_create1");
     for (int i = 0; i < port_count; i++) {
         for (int number = 0; number < VARIANTS; number++) make_reply(&ports[i], number);
-        make_script(&ports[i]);
+        for (int number = 0; number < VARIANTS; number++) make_script(&ports[i], number);
         listen_at(&ports[i]);
     }
     struct epoll_event events[EVENTS];
