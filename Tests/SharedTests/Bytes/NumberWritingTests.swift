@@ -28,6 +28,26 @@ import Testing
         for value in 0..<10_000 { #expect(text { $0.append(decimal: value) } == String(value)) }
     }
 
+    @Test(arguments: numbers) func writesMilliseconds(_ microseconds: Int) {
+        let behind = String(microseconds % 1000)
+        let expected = "\(microseconds / 1000).\(String(repeating: "0", count: 3 - behind.count))\(behind)"
+        #expect(text { buffer in buffer.write { $0.put(milliseconds: microseconds) } } == expected)
+    }
+
+    /// Each digit in each place of eight, beside zeroes and beside others.
+    @Test func writesEveryDigitInItsPlace() {
+        var power = 1
+        for _ in 0..<8 {
+            for digit in 0..<10 {
+                for value in [digit * power, 12_345_678 + digit * power - (12_345_678 / power % 10) * power] {
+                    #expect(text { $0.append(decimal: value) } == String(value))
+                    #expect(text { $0.append(decimal: value + 500_000_000) } == String(value + 500_000_000))
+                }
+            }
+            power *= 10
+        }
+    }
+
     @Test func writesNegativeNumbersAsZero() {
         #expect(text { $0.append(decimal: -1) } == "0")
         #expect(text { $0.append(decimal: .min) } == "0")
