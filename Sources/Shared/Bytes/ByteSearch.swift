@@ -94,6 +94,26 @@ public enum ByteSearch {
         return specialBytes(word) | ((word ^ (ones &* 0x7F)) &- ones) & 0x8080_8080_8080_8080
     }
 
+    /// Copies `bytes[range]`, sixteen at least, of which the last ones overlap with those before them where that is needed.
+    /// Not 0 where one of them is not plain, as for `unplainBytes`.
+    @unsafe @inline(__always)
+    static func copyVectors(_ bytes: Span<UInt8>, _ range: Range<Int>, to place: UnsafeMutableRawPointer) -> UInt64 {
+        precondition(range.count >= 16 && range.lowerBound >= 0 && range.upperBound <= bytes.count, "outside")
+        let raw = unsafe bytes.bytes
+        let last = range.count &- 16
+        var marks = SIMDMask<SIMD16<Int8>>(repeating: false)
+        var done = 0
+        while true {
+            let block = unsafe vector(raw, range.lowerBound &+ done)
+            unsafe (place + done).storeBytes(of: block, as: SIMD16<Int8>.self)
+            marks = marks .| special(block) .| (block .== SIMD16(repeating: 0x7F))
+            if done == last { break }
+            done = min(done &+ 16, last)
+        }
+        let words = words(marks)
+        return words[0] | words[1]
+    }
+
     /// The first position from `start` on that holds `byte`; `end` if there is none.
     @inline(__always)
     static func first(_ byte: UInt8, _ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {

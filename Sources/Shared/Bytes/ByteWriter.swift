@@ -98,20 +98,32 @@
         let span = bytes.span
         let begun = count
         guard let place = unsafe place(range.count) else { return true }
+        let marks =
+            range.count < 16
+            ? unsafe Self.copyWords(span, range, to: place) : unsafe ByteSearch.copyVectors(span, range, to: place)
+        if marks == 0 { return true }
+        count = begun
+        return false
+    }
+
+    /// Copies `bytes[range]` word by word; what is behind it there is overwritten up to the eighth byte. Not 0 where one of
+    /// them is not plain.
+    @unsafe @inline(__always)
+    private static func copyWords(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, to place: UnsafeMutableRawPointer
+    ) -> UInt64 {
         var marks: UInt64 = 0
         var done = 0
         while done < range.count {
             let length = min(8, range.count &- done)
-            var word = ByteSearch.word(span, at: range.lowerBound &+ done, count: length)
+            var word = ByteSearch.word(bytes, at: range.lowerBound &+ done, count: length)
             unsafe (place + done).storeBytes(of: word.littleEndian, as: UInt64.self)
             // Blanks, where it has ended, are plain.
             if length < 8 { word |= 0x2020_2020_2020_2020 &<< UInt64(truncatingIfNeeded: 8 &* length) }
             marks |= ByteSearch.unplainBytes(word)
             done &+= 8
         }
-        if marks == 0 { return true }
-        count = begun
-        return false
+        return marks
     }
 }
 

@@ -76,7 +76,7 @@ import Testing
     @Test func plainIsWhatNeedsNoEscape() {
         let special: [UInt8] = [0x22, 0x5C, 0x7F]
         let plain = (UInt8(0x20)..<0x80).filter { !special.contains($0) }
-        for length in [1, 7, 8, 9, 16, 19] {
+        for length in [1, 7, 8, 9, 15, 16, 17, 32, 33, 47] {
             for position in 0..<length {
                 for byte in UInt8.min...UInt8.max {
                     var bytes = Array(plain.prefix(length))
