@@ -6,10 +6,15 @@
 struct ByteIndex: Sendable {
     /// 32 bits of the key's hash, then its number plus one; 0 where nothing is.
     private var slots: [UInt64]
-    /// All keys one behind the other, and a word of zeroes, so that the last one, too, can be read by words; `ends[i]` is
-    /// where the `i`th ends.
+    /// All keys one behind the other, and a word of zeroes, so that the last one, too, can be read by words.
     private var keys = [UInt8](repeating: 0, count: 8)
-    private var ends: [Int] = []
+    private var places: [Place] = []
+    /// Where a key lies, and its first eight bytes, which are all of most, as a word.
+    private struct Place {
+        let first: UInt64
+        let start: Int
+        let count: Int
+    }
     private let seed: UInt64
 
     init(seed: UInt64) {
@@ -19,15 +24,16 @@ struct ByteIndex: Sendable {
 
     /// The number of a key, which it keeps; a new one gets the next.
     mutating func add(_ key: [UInt8]) -> Int {
-        let hash = hash(key.span, 0..<key.count)
-        let slot = slot(of: key.span, 0..<key.count, hash)
+        let first = Self.first(key.span, 0..<key.count)
+        let hash = hash(key.span, 0..<key.count, first)
+        let slot = slot(of: key.span, 0..<key.count, first, hash)
         let known = number(in: slot)
         if known >= 0 { return known }
-        let number = ends.count
+        let number = places.count
         slots[slot] = hash << 32 | UInt64(number + 1)
+        places.append(Place(first: first, start: keys.count - 8, count: key.count))
         keys.insert(contentsOf: key, at: keys.count - 8)
-        ends.append(keys.count - 8)
-        if ends.count * 2 > slots.count { grow() }
+        if places.count * 2 > slots.count { grow() }
         return number
     }
 
@@ -48,51 +54,69 @@ struct ByteIndex: Sendable {
 
     /// The key of that number.
     func key(_ number: Int) -> ArraySlice<UInt8> {
-        keys[(number == 0 ? 0 : ends[number - 1])..<ends[number]]
+        let place = places[number]
+        return keys[place.start..<place.start + place.count]
     }
 
     /// The number of `bytes[range]`; -1 where it has none.
     func number(_ bytes: [UInt8], _ range: Range<Int>) -> Int {
         let span = bytes.span
-        return number(in: slot(of: span, range, hash(span, range)))
+        let first = Self.first(span, range)
+        return number(in: slot(of: span, range, first, hash(span, range, first)))
+    }
+
+    /// The first eight bytes, or fewer.
+    @inline(__always)
+    private static func first(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
+        ByteSearch.word(bytes, at: range.lowerBound, count: min(8, range.count))
     }
 
     /// Where `bytes[range]` is, or the empty slot where it would go.
     @inline(__always)
-    private func slot(of bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {
+    private func slot(of bytes: Span<UInt8>, _ range: Range<Int>, _ first: UInt64, _ hash: UInt64) -> Int {
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: hash & 0xFFFF_FFFF) & mask
         while true {
             let entry = slots[slot]
             if entry == 0 { return slot }
-            if entry >> 32 == hash & 0xFFFF_FFFF, isKey(Int(entry & 0xFFFF_FFFF) - 1, bytes, range) { return slot }
+            if entry >> 32 == hash & 0xFFFF_FFFF, isKey(Int(entry & 0xFFFF_FFFF) - 1, bytes, range, first) {
+                return slot
+            }
             slot = (slot + 1) & mask
         }
     }
 
     @inline(__always)
-    private func hash(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
-        var hash = 0xCBF2_9CE4_8422_2325 ^ seed ^ UInt64(range.count)
-        var position = range.lowerBound
+    private func hash(_ bytes: Span<UInt8>, _ range: Range<Int>, _ first: UInt64) -> UInt64 {
+        var hash = step(0xCBF2_9CE4_8422_2325 ^ seed ^ UInt64(range.count), first)
+        // Most keys have no more.
+        guard range.count > 8 else { return hash }
+        var position = range.lowerBound &+ 8
         while position < range.upperBound {
             let count = min(8, range.upperBound &- position)
-            hash = (hash ^ ByteSearch.word(bytes, at: position, count: count)) &* 0x9E37_79B9_7F4A_7C15
-            hash ^= hash >> 32
+            hash = step(hash, ByteSearch.word(bytes, at: position, count: count))
             position &+= count
         }
         return hash
     }
 
     @inline(__always)
-    private func isKey(_ number: Int, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        let start = number == 0 ? 0 : ends[number - 1]
-        guard ends[number] - start == range.count else { return false }
+    private func step(_ hash: UInt64, _ word: UInt64) -> UInt64 {
+        let hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+        return hash ^ hash >> 32
+    }
+
+    @inline(__always)
+    private func isKey(_ number: Int, _ bytes: Span<UInt8>, _ range: Range<Int>, _ first: UInt64) -> Bool {
+        let place = places[number]
+        guard place.count == range.count, place.first == first else { return false }
+        guard range.count > 8 else { return true }
         let keys = keys.span
-        var done = 0
+        var done = 8
         while done < range.count {
             let count = min(8, range.count &- done)
             guard
-                ByteSearch.word(keys, at: start &+ done, count: count)
+                ByteSearch.word(keys, at: place.start &+ done, count: count)
                     == ByteSearch.word(bytes, at: range.lowerBound &+ done, count: count)
             else { return false }
             done &+= count

@@ -19,8 +19,9 @@ public final class RequestTags {
 
     private(set) var tags: [Tag] = []
     private(set) var globs: [Int32] = []
-    /// The bytes of all tags; see `first` and `forEachText`.
-    public private(set) var texts: [UInt8] = []
+    private let text = ByteBuffer(capacity: 64)
+    /// The bytes of all tags, and room behind them; see `first` and `forEachText`.
+    public var texts: [UInt8] { text.storage }
 
     public init() {}
 
@@ -29,7 +30,7 @@ public final class RequestTags {
     public func removeAll() {
         tags.empty()
         globs.empty()
-        texts.empty()
+        text.removeAll()
     }
 
     /// Adds `bytes[range]`, once.
@@ -47,15 +48,15 @@ public final class RequestTags {
             kind = first == 0x21 ? .excluded : .required
             name = name.lowerBound + 1..<name.upperBound
         }
-        let text = texts.count..<texts.count + range.count
-        texts.append(contentsOf: bytes[range])
+        let place = text.end..<text.end + range.count
+        text.append(bytes, range)
         guard !name.isEmpty else { return }
         let firstGlob = Int32(globs.count)
         table.addGlobs(bytes, name, to: &globs)
         tags.append(
             Tag(
                 kind: kind, number: table.tagNumber(bytes, name) ?? -1, globs: firstGlob..<Int32(globs.count),
-                isWish: isWish, text: text))
+                isWish: isWish, text: place))
     }
 
     /// Adds the comma-separated tags of a header value, blanks around each trimmed.
