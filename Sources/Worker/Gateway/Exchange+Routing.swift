@@ -21,11 +21,9 @@ extension Exchange {
 
     /// Enters the group that is asked for.
     func enterFirstGroup(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
-        // Its name is the one asked for, which `asked` holds.
-        let first = FallbackChain.Step(
-            target: .init(name: "", resolution: try asked.resolve(generation.table)), depth: 0, own: nil)
+        let target = try asked.resolve(generation.table)
         plan.begin(retries: nil)
-        enter(client, generation, first)
+        enter(client, generation, target, by: nil)
     }
 
     /// The next deployment to try, of this group or of one that stands in for it. Throws what the client is told when
@@ -105,12 +103,12 @@ extension Exchange {
     /// Whether it is arranged that a failed attempt is made good: by other deployments that the tags allow, by fallbacks, or
     /// by retries that the configuration or the request asks for. True for each attempt of the request or for none.
     private func hasStandIn(_ client: ClientConnection) -> Bool {
-        guard let generation, let step else { return true }
-        if step.depth > 0 || plan.hasAlternative(generation.table) { return true }
+        guard let generation, let resolution else { return true }
+        if step != nil || plan.hasAlternative(generation.table) { return true }
         if generation.table.fallbacks.isEmpty, asked.request.generalFallbacks == nil { return false }
         let name = Array(asked.model.storage[asked.model.readable])
         return !asked.standIns(
-            after: .general, of: name, step.target.resolution, client.input.storage, generation.table
+            after: .general, of: name, resolution, client.input.storage, generation.table
         ).isEmpty
     }
 
@@ -139,15 +137,17 @@ extension Exchange {
     // MARK: Groups
 
     /// Enters a group: which of its deployments may serve the request.
-    private func enter(_ client: ClientConnection, _ generation: Generation, _ step: FallbackChain.Step) {
+    private func enter(
+        _ client: ClientConnection, _ generation: Generation, _ target: RoutingTable.Resolution,
+        by step: FallbackChain.Step?
+    ) {
         let table = generation.table
-        let target = step.target.resolution
-        self.step = step
+        if step != nil || self.step != nil { self.step = step }
         isGroupOpen = false
         groupFailure = .general
         resolution = target
         deployment = nil
-        if step.depth > 0 {
+        if let step {
             served = Array(step.target.name.utf8)
             asked.name.removeAll()
             asked.name.append(json: step.target.name)
@@ -156,9 +156,9 @@ extension Exchange {
         var agent: ArraySlice<UInt8>?
         if let range = client.head.first(.userAgent) { agent = client.input.storage[range] }
         reason = TagFilter.select(table, target, asked.tags, userAgent: agent, into: &allowed)
-        if step.depth == 0 { plan.begin(retries: asked.retries(client.head, client.input.storage, table, allowed)) }
+        if step == nil { plan.begin(retries: asked.retries(client.head, client.input.storage, table, allowed)) }
         guard reason != nil else { return note(asked.tagsRefused(table)) }
-        guard plan.enter(allowed, group: target.group, asFallback: step.depth > 0, table) else {
+        guard plan.enter(allowed, group: target.group, asFallback: step != nil, table) else {
             return note(asked.unconfigured(allowed) { generation.deployments[$0].unconfigured })
         }
         describe(client)
@@ -168,26 +168,25 @@ extension Exchange {
     /// Enters the group that stands in for the one that has failed, and for those before it. The same tags count in each.
     private func enterNextGroup(_ client: ClientConnection, _ generation: Generation) throws(GatewayError) {
         let table = generation.table
-        if let step {
-            if step.depth == 0 {
+        if let resolution {
+            if step == nil {
                 chain.begin(
-                    at: .init(name: modelText, resolution: step.target.resolution),
-                    maximumDepth: table.fallbacks.maximumDepth)
+                    at: .init(name: modelText, resolution: resolution), maximumDepth: table.fallbacks.maximumDepth)
             }
-            addFallbacks(client, table, step, groupFailure)
+            addFallbacks(client, table, resolution, groupFailure)
         }
         guard !client.cancellation.isCancelled, EventLoop.now < deadline(generation), let next = chain.next()
         else { throw tellFirst() }
-        enter(client, generation, next)
+        enter(client, generation, next.target.resolution, by: next)
     }
 
     /// The groups that stand in for the one that has just failed come next.
     private func addFallbacks(
-        _ client: ClientConnection, _ table: RoutingTable, _ step: FallbackChain.Step, _ kind: FallbackTable.Kind
+        _ client: ClientConnection, _ table: RoutingTable, _ group: RoutingTable.Resolution, _ kind: FallbackTable.Kind
     ) {
         if client.cancellation.isCancelled { return }
         let name = served ?? Array(asked.model.storage[asked.model.readable])
-        let targets = asked.standIns(after: kind, of: name, step.target.resolution, client.input.storage, table)
-        chain.add(targets, behind: step.depth)
+        let targets = asked.standIns(after: kind, of: name, group, client.input.storage, table)
+        chain.add(targets, behind: step?.depth ?? 0)
     }
 }

@@ -24,7 +24,8 @@ internal import Shared
     var reason: TagFilter.Reason?
     var plan = AttemptPlan()
     var chain = FallbackChain()
-    /// The group that is asked now, whether there is more to try in it, and how it has failed last.
+    /// How the group that is asked now has been reached (nil: it is the one asked for), whether there is more to try in it,
+    /// and how it has failed last.
     var step: FallbackChain.Step?
     var isGroupOpen = false
     var groupFailure = FallbackTable.Kind.general
@@ -198,7 +199,7 @@ internal import Shared
         resolution = nil
         served = nil
         deployment = nil
-        firstFailure = nil
+        if firstFailure != nil { firstFailure = nil }
         reason = nil
         error = nil
         retryAfter = nil

@@ -39,31 +39,32 @@ struct OutboundRequest {
         } else {
             model.append(blocks.bodyStart)
         }
+        let (kept, defaults) = (request.kept, blocks.defaults)
         var length = model.count + 1
-        for run in request.kept { length += run.count + 1 }
-        for parameter in blocks.defaults where !request.gives(parameter.name, bytes) {
+        for run in kept { length += run.count + 1 }
+        for parameter in defaults where !request.gives(parameter.name, bytes) {
             length += parameter.member.count
         }
         if length <= Self.largestCopy {
             text.write { text in
                 putHead(blocks, operation, length, &text)
-                for run in request.kept {
+                for run in kept {
                     text.put(",")
                     text.put(bytes, run)
                 }
-                putEnd(blocks, request, bytes, &text)
+                putEnd(defaults, request, bytes, &text)
             }
             return pieces.append(Piece(source: 0, range: text.readable))
         }
         text.write { putHead(blocks, operation, length, &$0) }
         var start = text.start
-        for run in request.kept {
+        for run in kept {
             text.append(ASCII.comma)
             pieces.append(Piece(source: 0, range: start..<text.end))
             pieces.append(Piece(source: 1, range: run))
             start = text.end
         }
-        text.write { putEnd(blocks, request, bytes, &$0) }
+        text.write { putEnd(defaults, request, bytes, &$0) }
         pieces.append(Piece(source: 0, range: start..<text.end))
     }
 
@@ -81,9 +82,10 @@ struct OutboundRequest {
     /// What the deployment adds, where the client says nothing else, and the end of the body.
     @inline(__always)
     private func putEnd(
-        _ blocks: DeploymentBlocks, _ request: CompletionRequest, _ bytes: [UInt8], _ text: inout ByteWriter
+        _ defaults: [(name: [UInt8], member: [UInt8])], _ request: CompletionRequest, _ bytes: [UInt8],
+        _ text: inout ByteWriter
     ) {
-        for parameter in blocks.defaults where !request.gives(parameter.name, bytes) { text.put(parameter.member) }
+        for parameter in defaults where !request.gives(parameter.name, bytes) { text.put(parameter.member) }
         text.put("}")
     }
 }
