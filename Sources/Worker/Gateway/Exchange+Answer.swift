@@ -122,13 +122,8 @@ extension Exchange {
                 return .failed(.upstream(.errorInAnswer(message: message), group: modelText), .noAnswer)
             }
         }
-        beginHead(client, status)
-        let head = client.response.buffer
-        if encodingFields.isEmpty {
-            head.append(HeadFields.json)
-        } else {
-            head.append(encodingFields.storage, encodingFields.readable)
-        }
+        let isPlain = encodingFields.isEmpty
+        beginHead(client, status, isPlain ? HeadFields.json : Array(encodingFields.storage[encodingFields.readable]))
         noteAnswer(generation, isStream: false)
         noteSuccess(client, generation, tokens: generation.health.countsTokens ? body.tokens(bytes) : nil)
         appendAttempt(client)

@@ -14,16 +14,16 @@ extension Exchange {
         "access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"
     ).bytes
 
-    /// Begins the head of an answer and writes what all answers carry.
-    func beginHead(_ client: ClientConnection, _ status: Int) {
+    /// Begins the head of an answer and writes what all answers carry, and `fields`, whole lines of what this one does.
+    func beginHead(_ client: ClientConnection, _ status: Int, _ fields: [UInt8] = []) {
         self.status = status
-        client.response.beginHead(status)
-        client.response.buffer.write { head in
+        client.response.beginHead(status) { head in
             // Fetch §3.3: a page of any origin may read the answer; the key is what protects it.
             if client.head.has(.origin) { head.put(Self.allowOrigin) }
             head.put(Self.identity)
             head.put(callID)
             head.putLineEnd()
+            head.put(fields)
         }
     }
 
@@ -61,9 +61,8 @@ extension Exchange {
         let answer = error.answer
         self.error = answer.type
         guard !client.response.hasStarted else { return }
-        beginHead(client, answer.status)
+        beginHead(client, answer.status, HeadFields.json)
         let head = client.response.buffer
-        head.append(HeadFields.json)
         appendAttempt(client)
         switch error {
         case .methodNotAllowed(let allow): head.append(field: "allow", allow)

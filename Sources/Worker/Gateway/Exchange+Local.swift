@@ -80,8 +80,7 @@ extension Exchange {
     ) async {
         gathered.removeAll()
         write(gathered)
-        beginHead(client, status)
-        client.response.buffer.append(type)
+        beginHead(client, status, type)
         client.response.endHead(length: gathered.count)
         try? await client.response.finish(with: gathered)
     }
@@ -117,8 +116,7 @@ extension Exchange {
                 try await client.response.finish(gathered)
             } else {
                 mock.body(into: gathered)
-                beginHead(client, 200)
-                client.response.buffer.append(HeadFields.json)
+                beginHead(client, 200, HeadFields.json)
                 appendAttempt(client)
                 client.response.endHead(length: gathered.count)
                 try await client.response.finish(with: gathered)

@@ -213,8 +213,7 @@ extension Exchange {
     }
 
     func beginEvents(_ client: ClientConnection) {
-        beginHead(client, 200)
-        client.response.buffer.append(HeadFields.eventStream)
+        beginHead(client, 200, HeadFields.eventStream)
         appendAttempt(client)
         client.response.endHeadOfStream()
         if stream?.isExpected ?? true { providerFields.release() }

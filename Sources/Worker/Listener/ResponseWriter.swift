@@ -43,15 +43,18 @@ public import Shared
         minorVersion = 1
         isChunked = false
         bytesSent = 0
+        partly = nil
     }
 
-    /// Begins the head: status line, date, connection. Fields follow, then `endHead`.
-    public func beginHead(_ status: Int) {
+    /// Begins the head: status line, date, and the fields that `fields` puts. More may follow, then `endHead`.
+    @inline(__always)
+    public func beginHead(_ status: Int, _ fields: (inout ByteWriter) -> Void = { _ in }) {
         buffer.removeAll()
         let date = date.current()
         buffer.write { head in
             head.put(HTTPStatus.line(status))
             head.put(date)
+            fields(&head)
         }
     }
 
@@ -91,30 +94,34 @@ public import Shared
         with body: [UInt8], _ inserted: [UInt8], _ bodyPieces: [Piece]
     ) throws(StreamFailure) -> Bool {
         hasStarted = true
-        pieces.empty()
-        if isHead {
-            pieces.append(Piece(source: 0, range: buffer.readable))
-        } else if bodyPieces.length <= Self.largestCopy {
+        if isHead { return try tryFlush() }
+        if bodyPieces.length <= Self.largestCopy {
             // In one piece: to copy that little takes less time than a list of pieces takes the kernel.
-            for piece in bodyPieces { buffer.append(piece.source == 0 ? body : inserted, piece.range) }
-            pieces.append(Piece(source: 0, range: buffer.readable))
-        } else {
-            pieces.append(Piece(source: 0, range: buffer.readable))
-            for piece in bodyPieces { pieces.append(Piece(source: piece.source + 1, range: piece.range)) }
+            buffer.write(room: bodyPieces.length) { buffer in
+                for piece in bodyPieces { buffer.put(piece.source == 0 ? body : inserted, piece.range) }
+            }
+            return try tryFlush()
         }
-        partly = try trySend(body, inserted)
-        guard partly == nil else { return false }
-        sent()
-        isComplete = true
+        pieces.empty()
+        pieces.append(Piece(source: 0, range: buffer.readable))
+        for piece in bodyPieces { pieces.append(Piece(source: piece.source + 1, range: piece.range)) }
+        let count = try stream.trySend(pieces, buffer.storage, body, inserted)
+        guard count == pieces.length else {
+            partly = count
+            return false
+        }
+        sent(count)
         return true
     }
 
     /// Sends what `tryFinish` has left, waiting for the client to take it; with the same bytes.
     public func finishRest(with body: [UInt8], _ inserted: [UInt8]) async throws(StreamFailure) {
-        if let partly { try await sendRest(partly, body, inserted) }
+        if let partly {
+            try await stream.write(
+                pieces, sent: partly, buffer.storage, body, inserted, until: EventLoop.now + writeTimeout)
+        }
         partly = nil
-        sent()
-        isComplete = true
+        sent(pieces.length)
     }
 
     /// Sends the head in `buffer` with a body of a few bytes that was made here.
@@ -140,16 +147,21 @@ public import Shared
             buffer.removeAll()
             buffer.rest()
         }
-        let range = body.readable
-        let count = try stream.trySend(body.storage, range)
-        guard count == range.count else {
-            pieces.empty()
-            pieces.append(Piece(source: 0, range: range))
-            partly = count
-            return false
-        }
-        bytesSent += count
+        guard try trySendAll(body) else { return false }
+        bytesSent += body.count
         return true
+    }
+
+    /// Sends what goes at once of `bytes`; where that is not all, `pieces` and `partly` tell what is left.
+    @inline(__always)
+    private func trySendAll(_ bytes: ByteBuffer) throws(StreamFailure) -> Bool {
+        let range = bytes.readable
+        let count = try stream.trySend(bytes.storage, range)
+        if count == range.count { return true }
+        pieces.empty()
+        pieces.append(Piece(source: 0, range: range))
+        partly = count
+        return false
     }
 
     /// Sends what `trySend` has left.
@@ -183,12 +195,8 @@ public import Shared
 
     /// Sends all of `buffer`, as far as that goes without waiting.
     private func tryFlush() throws(StreamFailure) -> Bool {
-        pieces.empty()
-        pieces.append(Piece(source: 0, range: buffer.readable))
-        partly = try trySend([], [])
-        guard partly == nil else { return false }
-        sent()
-        isComplete = true
+        guard try trySendAll(buffer) else { return false }
+        sent(buffer.count)
         return true
     }
 
@@ -197,22 +205,12 @@ public import Shared
         try await finishRest(with: [], [])
     }
 
-    /// Sends what goes at once of `pieces` of `buffer` (0), `second` (1) and `third` (2); nil when that was all of it,
-    /// else how much.
-    private func trySend(_ second: [UInt8], _ third: [UInt8]) throws(StreamFailure) -> Int? {
-        let sent = try stream.trySend(pieces, buffer.storage, second, third)
-        return sent == pieces.length ? nil : sent
-    }
-
-    private func sendRest(_ sent: Int, _ second: [UInt8], _ third: [UInt8]) async throws(StreamFailure) {
-        try await stream.write(
-            pieces, sent: sent, buffer.storage, second, third, until: EventLoop.now + writeTimeout)
-    }
-
-    private func sent() {
-        bytesSent += pieces.length
+    /// All of the response has left, `count` bytes of it now.
+    private func sent(_ count: Int) {
+        bytesSent += count
         buffer.removeAll()
         buffer.rest()
+        isComplete = true
     }
 }
 
