@@ -198,6 +198,7 @@ public import Shared
         if server.isDraining || !head.keepsAlive(input.storage) { response.isLast = true }
         response.isHead = head.method == .head
         response.minorVersion = head.minorVersion
+        guard server.isCrowded else { return }
         if input.count <= server.waitingShort.size {
             input.settle(in: server.waitingShort)
         } else {
@@ -213,7 +214,7 @@ public import Shared
         if cancellation.isCancelled { cancellation = Cancellation() }
         input.consume(next - input.start)
         input.shrink(to: 256 * 1024)
-        input.rest()
+        if server.isCrowded { input.rest() }
         begin()
         return true
     }

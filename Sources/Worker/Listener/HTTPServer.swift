@@ -77,6 +77,8 @@ public enum RequestRefusal: Equatable, Sendable {
     }
 
     public var connectionCount: Int { connections.count }
+    /// Whether it matters what a connection holds that waits. A few keep what they have for the next request.
+    var isCrowded: Bool { connections.count > 128 }
 
     /// Takes over an accepted connection.
     public func serve(_ descriptor: consuming FileDescriptor) throws(SystemError) {
