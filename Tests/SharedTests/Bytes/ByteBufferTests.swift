@@ -281,4 +281,13 @@ import Testing
         #expect(map[[]] == nil)
         #expect(map[[1, 2, 3]] == nil)
     }
+
+    /// Of so many keys of one length some have the same 32 bits of hash, on which a map compares first.
+    @Test func keysWithTheSameHashAreToldApart() {
+        var map = ByteMap<Int>()
+        func key(_ number: Int) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (4 * $0)) & 15 } }
+        for number in 0..<300_000 { map.change(key(number), from: -1) { $0 = number } }
+        #expect(map.count == 300_000)
+        #expect((0..<300_000).allSatisfy { map[key($0)] == $0 })
+    }
 }
