@@ -6,7 +6,9 @@ import Testing
     @Test func aStreamWaitsForItsReader() throws {
         let text = String(repeating: "x", count: 100_000)
         // More than the sockets on the way hold, in events of which a part is sent, too.
-        let events = (0..<160).map { #"data: {"id":"\#($0)","model":"m","choices":[{"delta":{"content":"\#(text)"}}]}"# }
+        let events = (0..<160).map { id in
+            #"data: {"id":"\#(id)","model":"m","choices":[{"delta":{"content":"\#(text)"}}]}"#
+        }
         let body = events.map { "\($0)\n\n" }.joined() + "data: [DONE]\n\n"
         let upstream = try RawUpstream([
             "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n\(body)"
