@@ -98,7 +98,7 @@ extension ByteBuffer {
 extension ByteWriter {
     /// Puts `value` in decimal digits; a negative one counts as zero.
     public mutating func put(decimal value: Int) {
-        var rest = UInt64(max(0, value))
+        let rest = UInt64(max(0, value))
         if rest < 10_000 {
             // Most are. Without a loop: two numbers below 100 side by side, of each its tens, then what these leave.
             let pairs = rest / 100 | (rest % 100) << 16
@@ -107,14 +107,11 @@ extension ByteWriter {
             let zeroes = min(3, digits.trailingZeroBitCount / 8)
             return put(word: (digits | 0x3030_3030) >> UInt64(8 &* zeroes), count: 4 &- zeroes)
         }
-        var zeroes = 0
-        if rest >= 100_000_000 {
-            put(decimal: Int(rest / 100_000_000))
-            rest %= 100_000_000
-        } else {
-            zeroes = Self.eightDigits(rest).trailingZeroBitCount / 8
-        }
-        put(word: (Self.eightDigits(rest) | 0x3030_3030_3030_3030) >> UInt64(8 &* zeroes), count: 8 &- zeroes)
+        let isLong = rest >= 100_000_000
+        if isLong { put(decimal: Int(rest / 100_000_000)) }
+        let digits = Self.eightDigits(isLong ? rest % 100_000_000 : rest)
+        let zeroes = isLong ? 0 : digits.trailingZeroBitCount / 8
+        put(word: (digits | 0x3030_3030_3030_3030) >> UInt64(8 &* zeroes), count: 8 &- zeroes)
     }
 
     /// The eight digits of `value`, which is less than 100,000,000, as bytes from 0 to 9, the first one lowest. Halves, then
