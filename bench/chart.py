@@ -24,7 +24,9 @@ def document(width, height, title, body, note):
 
 def bars(title, groups, note):
     """`groups`: [(label, unit, [(series, value), ...])]; each group has its own scale, named by its longest bar."""
-    width, left, right, y, body = 760, 210, 90, 50, []
+    # 8 px a letter hold the widest of the fonts that system-ui stands for.
+    left = 28 + 8 * max(len(label) for label, _, _ in groups)
+    width, right, y, body = left + 550, 90, 50, []
     for label, unit, values in groups:
         largest = max(value for _, value in values) or 1
         body.append(f'<text x="{left - 12}" y="{y + 9 + 9 * len(values)}" text-anchor="end">{html.escape(label)}</text>')
